@@ -1,0 +1,93 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// Every target is compiled under the same rules; see docs/decisions/0001-compiler-rules.md.
+let rules: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+/// A fuzz harness finds libFuzzer's driver at run time when the build has one, and otherwise replays
+/// the files that it is given.
+let harnessLinking: [LinkerSetting] = [
+    .unsafeFlags(["-Xlinker", "--export-dynamic-symbol=LLVMFuzzerRunDriver"])
+]
+
+/// In a fuzzing build every executable is linked with libFuzzer, which wants this symbol.
+let executableLinking: [LinkerSetting] = [
+    .unsafeFlags(["-Xlinker", "--defsym=LLVMFuzzerTestOneInput=0"])
+]
+
+let package = Package(
+    name: "status2",
+    products: [
+        .executable(name: "status2", targets: ["Main"]),
+        .library(name: "RESP", targets: ["RESP"]),
+        .library(name: "WSFrame", targets: ["WSFrame"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        .target(name: "RESP", swiftSettings: rules),
+        .target(name: "WSFrame", swiftSettings: rules),
+
+        .systemLibrary(name: "CLinux", path: "Sources/Relay/Sys/CLinux"),
+        .target(
+            name: "Relay",
+            dependencies: [
+                "RESP", "WSFrame", "CLinux",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            exclude: ["Sys/CLinux"],
+            swiftSettings: rules),
+        .executableTarget(
+            name: "Main",
+            dependencies: [
+                "Relay", "RESP", "WSFrame",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: rules,
+            linkerSettings: executableLinking),
+
+        .target(
+            name: "RESPProperties", dependencies: ["RESP"], path: "Tests/Support/RESP",
+            swiftSettings: rules),
+        .target(
+            name: "WSFrameProperties", dependencies: ["WSFrame"], path: "Tests/Support/WSFrame",
+            swiftSettings: rules),
+        .target(
+            name: "Simulation", dependencies: ["Relay", "RESP", "WSFrame"],
+            path: "Tests/Support/Relay", swiftSettings: rules),
+        .testTarget(
+            name: "RESPTests", dependencies: ["RESP", "RESPProperties"], swiftSettings: rules),
+        .testTarget(
+            name: "WSFrameTests", dependencies: ["WSFrame", "WSFrameProperties"],
+            swiftSettings: rules),
+        .testTarget(
+            name: "RelayTests", dependencies: ["Relay", "RESP", "WSFrame", "Simulation"],
+            swiftSettings: rules),
+
+        .executableTarget(
+            name: "fuzz-resp", dependencies: ["RESPProperties"], path: "Fuzz/resp",
+            exclude: ["corpus", "resp.dict"], sources: ["main.swift"], swiftSettings: rules,
+            linkerSettings: harnessLinking),
+        .executableTarget(
+            name: "fuzz-wsframe", dependencies: ["WSFrameProperties"], path: "Fuzz/wsframe",
+            exclude: ["corpus", "wsframe.dict"], sources: ["main.swift"], swiftSettings: rules,
+            linkerSettings: harnessLinking),
+        .executableTarget(
+            name: "fuzz-http", dependencies: ["WSFrameProperties"], path: "Fuzz/http",
+            exclude: ["corpus", "http.dict"], sources: ["main.swift"], swiftSettings: rules,
+            linkerSettings: harnessLinking),
+    ]
+)
