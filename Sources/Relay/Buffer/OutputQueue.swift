@@ -1,0 +1,175 @@
+/// Blocks of memory for ``OutputQueue``s, used over and over.
+///
+/// An idle queue holds none, so that a connection with nothing to send costs no buffer. Blocks past
+/// ``keptFree`` go back to the allocator: memory returns to its level after a burst.
+@safe struct BlockPool: ~Copyable {
+    /// Bytes of payload in a block.
+    static let blockSize = 4096 - headerSize
+    /// Free blocks kept for the next use: one mebibyte.
+    static let keptFree = 256
+
+    /// A block begins with the address of the one behind it.
+    fileprivate static let headerSize = 16
+
+    private var free: UnsafeMutableRawPointer?
+    private var freeCount = 0
+    /// Blocks that are in use by queues.
+    private(set) var usedCount = 0
+
+    deinit {
+        var block = unsafe free
+        while let present = unsafe block {
+            unsafe block = present.load(as: UnsafeMutableRawPointer?.self)
+            unsafe present.deallocate()
+        }
+    }
+
+    fileprivate mutating func take() -> UnsafeMutableRawPointer {
+        usedCount += 1
+        let block: UnsafeMutableRawPointer
+        if let kept = unsafe free {
+            unsafe free = kept.load(as: UnsafeMutableRawPointer?.self)
+            freeCount -= 1
+            unsafe block = kept
+        } else {
+            unsafe block = .allocate(
+                byteCount: Self.headerSize + Self.blockSize, alignment: Self.headerSize)
+        }
+        unsafe block.storeBytes(of: nil, as: UnsafeMutableRawPointer?.self)
+        return unsafe block
+    }
+
+    fileprivate mutating func giveBack(_ block: UnsafeMutableRawPointer) {
+        usedCount -= 1
+        guard freeCount < Self.keptFree else { return unsafe block.deallocate() }
+        unsafe block.storeBytes(of: free, as: UnsafeMutableRawPointer?.self)
+        unsafe free = block
+        freeCount += 1
+    }
+}
+
+/// The bytes that wait to be sent on one socket, in blocks of a ``BlockPool``.
+///
+/// It also knows how long its oldest byte has waited: a mark remembers the end of the queue at one
+/// instant, and as long as bytes before the mark are unsent, the oldest one is at least as old as
+/// the mark. The queue must be emptied with ``clear(_:)`` before it is dropped.
+@safe struct OutputQueue {
+    private var head: UnsafeMutableRawPointer?
+    private var tail: UnsafeMutableRawPointer?
+    /// Bytes of the head block that are sent already.
+    private var headOffset: Int32 = 0
+    /// Bytes of the tail block that are filled.
+    private var tailCount: Int32 = 0
+    /// Bytes that wait.
+    private(set) var count = 0
+    private var bytesBeforeMark = 0
+    private var markedAt = Instant.never
+
+    init() {}
+
+    var isEmpty: Bool { count == 0 }
+
+    /// An instant that is not earlier than that at which the oldest waiting byte was queued, and
+    /// equal to it when the queue was empty then; ``Instant/never`` for an empty queue.
+    var oldestQueuedAt: Instant { markedAt }
+
+    /// Queues a copy of `bytes`.
+    mutating func append(_ bytes: Span<UInt8>, now: Instant, pool: inout BlockPool) {
+        unsafe bytes.withUnsafeBytes { source in
+            unsafe append(source, pool: &pool)
+        }
+        guard bytes.count > 0 else { return }
+        if count == bytes.count || markedAt == now {
+            markedAt = now
+            bytesBeforeMark = count
+        }
+    }
+
+    private mutating func append(_ source: UnsafeRawBufferPointer, pool: inout BlockPool) {
+        var copied = 0
+        while copied < source.count {
+            if unsafe tail == nil || Int(tailCount) == BlockPool.blockSize {
+                let block = unsafe pool.take()
+                if let tail = unsafe tail {
+                    unsafe tail.storeBytes(of: block, as: UnsafeMutableRawPointer?.self)
+                } else {
+                    unsafe head = block
+                }
+                unsafe tail = block
+                tailCount = 0
+            }
+            guard let tail = unsafe tail else { return }
+            let piece = min(source.count - copied, BlockPool.blockSize - Int(tailCount))
+            let slice = unsafe UnsafeRawBufferPointer(rebasing: source[copied..<copied + piece])
+            let target = unsafe UnsafeMutableRawBufferPointer(
+                start: tail + BlockPool.headerSize + Int(tailCount), count: piece)
+            unsafe target.copyMemory(from: slice)
+            tailCount += Int32(piece)
+            copied += piece
+        }
+        count += source.count
+    }
+
+    /// Drops the first `sent` bytes, which have left.
+    mutating func remove(first sent: Int, now: Instant, pool: inout BlockPool) {
+        precondition(sent <= count, "more bytes were sent than waited")
+        count -= sent
+        var left = sent
+        while left > 0, let block = unsafe head {
+            let isLast = unsafe block == tail
+            let held = (isLast ? Int(tailCount) : BlockPool.blockSize) - Int(headOffset)
+            if left < held {
+                headOffset += Int32(left)
+                left = 0
+            } else {
+                left -= held
+                unsafe head = block.load(as: UnsafeMutableRawPointer?.self)
+                headOffset = 0
+                if isLast {
+                    unsafe tail = nil
+                    tailCount = 0
+                }
+                unsafe pool.giveBack(block)
+            }
+        }
+        if count == 0 {
+            markedAt = .never
+            bytesBeforeMark = 0
+        } else if sent >= bytesBeforeMark {
+            markedAt = now
+            bytesBeforeMark = count
+        } else {
+            bytesBeforeMark -= sent
+        }
+    }
+
+    /// Drops everything that waits.
+    mutating func clear(_ pool: inout BlockPool) {
+        remove(first: count, now: .never, pool: &pool)
+    }
+
+    /// Calls `body` for the waiting bytes, block by block in order, until it returns false.
+    func forEachBlock(_ body: (UnsafeRawBufferPointer) -> Bool) {
+        var block = unsafe head
+        var offset = Int(headOffset)
+        while let present = unsafe block {
+            let end = unsafe present == tail ? Int(tailCount) : BlockPool.blockSize
+            let bytes = unsafe UnsafeRawBufferPointer(
+                start: present + BlockPool.headerSize + offset, count: end - offset)
+            guard unsafe body(bytes) else { return }
+            unsafe block = present.load(as: UnsafeMutableRawPointer?.self)
+            offset = 0
+        }
+    }
+
+    /// A copy of the waiting bytes, for tests and the simulated network.
+    func copyBytes() -> [UInt8] {
+        var copy: [UInt8] = []
+        copy.reserveCapacity(count)
+        unsafe forEachBlock { block in
+            unsafe copy.append(contentsOf: block)
+            return true
+        }
+        return copy
+    }
+}

@@ -1,0 +1,260 @@
+import CLinux
+import Glibc
+
+/// The world as Linux has it: epoll, nonblocking sockets, `CLOCK_MONOTONIC`, `getrandom`.
+///
+/// One instance serves one event loop, in that loop's thread.
+@safe struct LinuxSys: Sys, ~Copyable {
+    /// Most events taken from the kernel in one turn.
+    private static let eventLimit = 256
+    /// Most pieces of a queue handed to the kernel in one write.
+    private static let vectorLimit = 64
+    /// Connections that the kernel completes ahead of `accept`.
+    private static let backlog: Int32 = 4096
+
+    /// What the kernel hands back for the inbox and the signals; no ``Token`` has these kinds.
+    private static let inboxData: UInt64 = .max
+    private static let signalData: UInt64 = .max - 1
+
+    private let epoll: Descriptor
+    private let signals: Descriptor
+    private let resolver: Resolver
+    private var kernelEvents: [epoll_event]
+
+    /// Makes the loop's world; `signals` are delivered as events from now on.
+    ///
+    /// Call it before any other thread is started, so that every thread blocks the signals.
+    init(signals watched: [Int32]) throws(SystemError) {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        for signal in watched { unsafe sigaddset(&set, signal) }
+        unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+        let resolver = try Resolver()
+        let signals = unsafe signalfd(-1, &set, Int32(SFD_NONBLOCK) | Int32(SFD_CLOEXEC))
+        guard signals >= 0 else { throw .last }
+        let epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+        guard epoll >= 0 else { throw .last }
+        unsafe kernelEvents = Array(repeating: epoll_event(), count: Self.eventLimit)
+        self.epoll = epoll
+        self.signals = signals
+        self.resolver = resolver
+        control(EPOLL_CTL_ADD, signals, events: EPOLLIN.rawValue, data: Self.signalData)
+        control(EPOLL_CTL_ADD, resolver.wakeUp, events: EPOLLIN.rawValue, data: Self.inboxData)
+    }
+
+    deinit {
+        resolver.stop()
+        _ = Glibc.close(signals)
+        _ = Glibc.close(epoll)
+    }
+
+    // MARK: - Clock and randomness
+
+    func now() -> Instant {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
+
+    func unixTime() -> Int64 {
+        WallClock.unixTime()
+    }
+
+    mutating func random() -> UInt64 {
+        var value: UInt64 = 0
+        let size = MemoryLayout<UInt64>.size
+        while true {
+            let count = unsafe getrandom(&value, size, 0)
+            if count == size { return value }
+            precondition(count >= 0 && errno == EINTR || count >= 0, "getrandom failed")
+        }
+    }
+
+    // MARK: - Sockets
+
+    mutating func listen(_ address: ListenAddress, token: Token) throws(SystemError)
+        -> (Descriptor, String)
+    {
+        let socketAddress = try ListenSocket.address(of: address)
+        let descriptor = try ListenSocket.open(socketAddress, backlog: Self.backlog)
+        watch(descriptor, token: token, for: .read)
+        return (descriptor, ListenSocket.localAddress(of: descriptor))
+    }
+
+    mutating func accept(_ listener: Descriptor) -> AcceptOutcome {
+        while true {
+            let (descriptor, peer) = unsafe SocketAddress.written { address, length in
+                unsafe accept4(listener, address, length, Self.socketFlags)
+            }
+            if descriptor >= 0 {
+                Self.setNoDelay(descriptor, family: peer.family)
+                return .accepted(descriptor, peer: peer.description)
+            }
+            switch errno {
+            // The peer gave up while it waited in the backlog; the next one may be there.
+            case EINTR, ECONNABORTED: continue
+            case EAGAIN: return .wouldBlock
+            default: return .failed(.last)
+            }
+        }
+    }
+
+    mutating func resolve(host: String, port: UInt16, token: Token) {
+        resolver.ask(host: host, port: port, token: token)
+    }
+
+    mutating func dial(_ address: SocketAddress, token: Token) throws(SystemError) -> Descriptor {
+        let descriptor = socket(
+            address.family, Int32(SOCK_STREAM.rawValue) | Self.socketFlags, 0)
+        guard descriptor >= 0 else { throw .last }
+        Self.setNoDelay(descriptor, family: address.family)
+        let result = unsafe address.withSockaddr { unsafe connect(descriptor, $0, $1) }
+        // EINTR: the connection goes on in the background (POSIX, connect).
+        if result != 0, errno != EINPROGRESS, errno != EINTR {
+            let error = SystemError.last
+            _ = Glibc.close(descriptor)
+            throw error
+        }
+        watch(descriptor, token: token, for: .write)
+        return descriptor
+    }
+
+    mutating func dialError(_ descriptor: Descriptor) -> SystemError? {
+        var code: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        let result = unsafe getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length)
+        guard result == 0 else { return .last }
+        return code == 0 ? nil : SystemError(code: code)
+    }
+
+    mutating func watch(_ descriptor: Descriptor, token: Token, for interest: Interest) {
+        control(EPOLL_CTL_ADD, descriptor, events: Self.bits(interest), data: token.bits)
+    }
+
+    mutating func rewatch(_ descriptor: Descriptor, token: Token, for interest: Interest) {
+        control(EPOLL_CTL_MOD, descriptor, events: Self.bits(interest), data: token.bits)
+    }
+
+    mutating func receive(_ descriptor: Descriptor, into buffer: inout [UInt8]) -> ReceiveOutcome {
+        while true {
+            let count = unsafe buffer.withUnsafeMutableBytes {
+                unsafe recv(descriptor, $0.baseAddress, $0.count, 0)
+            }
+            if count > 0 { return .bytes(count) }
+            if count == 0 { return .endOfStream }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return .wouldBlock
+            case EBADF: preconditionFailure("a closed descriptor was read")
+            default: return .failed(.last)
+            }
+        }
+    }
+
+    mutating func send(_ descriptor: Descriptor, _ queue: OutputQueue) -> SendOutcome {
+        unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: Self.vectorLimit) { vector in
+            var count = 0
+            unsafe queue.forEachBlock { block in
+                unsafe vector[count] = unsafe iovec(
+                    iov_base: UnsafeMutableRawPointer(mutating: block.baseAddress),
+                    iov_len: block.count)
+                count += 1
+                return count < Self.vectorLimit
+            }
+            var message = unsafe msghdr()
+            unsafe message.msg_iov = vector.baseAddress
+            unsafe message.msg_iovlen = count
+            while true {
+                let sent = unsafe sendmsg(descriptor, &message, Int32(MSG_NOSIGNAL))
+                if sent >= 0 { return .sent(sent) }
+                switch errno {
+                case EINTR: continue
+                case EAGAIN: return .sent(0)
+                case EBADF: preconditionFailure("a closed descriptor was written")
+                default: return .failed(.last)
+                }
+            }
+        }
+    }
+
+    mutating func shutdownSending(_ descriptor: Descriptor) {
+        _ = shutdown(descriptor, Int32(SHUT_WR))
+    }
+
+    mutating func close(_ descriptor: Descriptor, reset: Bool) {
+        if reset {
+            var option = linger(l_onoff: 1, l_linger: 0)
+            _ = unsafe setsockopt(
+                descriptor, SOL_SOCKET, SO_LINGER, &option,
+                socklen_t(MemoryLayout<linger>.size))
+        }
+        _ = Glibc.close(descriptor)
+    }
+
+    // MARK: - Waiting
+
+    mutating func wait(until deadline: Instant?, into events: inout [SysEvent]) {
+        var timeout: Int32 = -1
+        if let deadline {
+            // Rounded up, so that the loop does not turn idly just before the deadline.
+            let span = max(0, (deadline - now()).count)
+            timeout = Int32(clamping: span / 1_000_000 + (span % 1_000_000 == 0 ? 0 : 1))
+        }
+        let count = unsafe epoll_wait(epoll, &kernelEvents, Int32(Self.eventLimit), timeout)
+        guard count > 0 else {
+            precondition(count == 0 || errno == EINTR, "epoll_wait failed")
+            return
+        }
+        for index in 0..<Int(count) {
+            let event = unsafe kernelEvents[index]
+            switch unsafe event.data.u64 {
+            case Self.inboxData: resolver.takeAnswers(into: &events)
+            case Self.signalData: takeSignals(into: &events)
+            case let bits:
+                let failed = unsafe event.events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0
+                events.append(
+                    .socket(
+                        Token(bits: bits),
+                        readable: unsafe failed || event.events & EPOLLIN.rawValue != 0,
+                        writable: unsafe failed || event.events & EPOLLOUT.rawValue != 0))
+            }
+        }
+    }
+
+    private mutating func takeSignals(into events: inout [SysEvent]) {
+        var info = signalfd_siginfo()
+        let size = MemoryLayout<signalfd_siginfo>.size
+        while unsafe read(signals, &info, size) == size {
+            events.append(.signal(Int32(info.ssi_signo)))
+        }
+    }
+
+    // MARK: - Helpers
+
+    private static let socketFlags =
+        Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+
+    /// Small frames must not wait for an acknowledgement (Nagle).
+    private static func setNoDelay(_ descriptor: Descriptor, family: Int32) {
+        guard family != AF_UNIX else { return }
+        var on: Int32 = 1
+        _ = unsafe setsockopt(
+            descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on,
+            socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    private static func bits(_ interest: Interest) -> UInt32 {
+        (interest.contains(.read) ? EPOLLIN.rawValue : 0)
+            | (interest.contains(.write) ? EPOLLOUT.rawValue : 0)
+    }
+
+    private func control(
+        _ operation: Int32, _ descriptor: Descriptor, events: UInt32, data: UInt64
+    ) {
+        var event = unsafe epoll_event()
+        unsafe event.events = events
+        unsafe event.data.u64 = data
+        let result = unsafe epoll_ctl(epoll, operation, descriptor, &event)
+        precondition(result == 0, "epoll_ctl refused a descriptor of our own")
+    }
+}

@@ -1,0 +1,78 @@
+import CLinux
+import Glibc
+
+/// Opening of listening sockets.
+enum ListenSocket {
+    /// The socket address behind a configured one; a host name is looked up, which may block: this
+    /// runs once, before the loop serves anybody.
+    static func address(of listenAddress: ListenAddress) throws(SystemError) -> SocketAddress {
+        let address: SocketAddress?
+        switch listenAddress {
+        case .unix(let path):
+            address = SocketAddress(path: path)
+        case .tcp("", let port):
+            address = hasIPv6() ? .any(port: port) : SocketAddress(numeric: "0.0.0.0", port: port)
+        case .tcp(let host, let port):
+            if let numeric = SocketAddress(numeric: host, port: port) {
+                address = numeric
+            } else if case .addresses(let found) = Resolver.lookUp(host: host, port: port) {
+                address = found.first
+            } else {
+                address = nil
+            }
+        }
+        guard let address else { throw SystemError(code: EADDRNOTAVAIL) }
+        return address
+    }
+
+    /// Opens a nonblocking listening socket.
+    static func open(_ address: SocketAddress, backlog: Int32) throws(SystemError) -> Descriptor {
+        if address.family == AF_UNIX { removeStaleSocket(at: address) }
+        let flags = Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let descriptor = socket(address.family, Int32(SOCK_STREAM.rawValue) | flags, 0)
+        guard descriptor >= 0 else { throw .last }
+        let size = socklen_t(MemoryLayout<Int32>.size)
+        var on: Int32 = 1
+        var off: Int32 = 0
+        if address.family != AF_UNIX {
+            _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, size)
+        }
+        if address.family == AF_INET6 {
+            _ = unsafe setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &off, size)
+        }
+        let bound = unsafe address.withSockaddr { unsafe bind(descriptor, $0, $1) }
+        guard bound == 0, Glibc.listen(descriptor, backlog) == 0 else {
+            let error = SystemError.last
+            _ = Glibc.close(descriptor)
+            throw error
+        }
+        return descriptor
+    }
+
+    /// The address that the socket is bound to, in words.
+    static func localAddress(of descriptor: Descriptor) -> String {
+        let (result, address) = unsafe SocketAddress.written { pointer, length in
+            unsafe getsockname(descriptor, pointer, length)
+        }
+        return result == 0 ? address.description : "?"
+    }
+
+    /// A socket file outlives a process that was killed; it is taken away when nobody answers there.
+    private static func removeStaleSocket(at address: SocketAddress) {
+        let path = address.description
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return }
+        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        guard probe >= 0 else { return }
+        defer { _ = Glibc.close(probe) }
+        let result = unsafe address.withSockaddr { unsafe connect(probe, $0, $1) }
+        if result != 0, errno == ECONNREFUSED { _ = unsafe unlink(path) }
+    }
+
+    private static func hasIPv6() -> Bool {
+        let probe = socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0)
+        guard probe >= 0 else { return false }
+        _ = Glibc.close(probe)
+        return true
+    }
+}

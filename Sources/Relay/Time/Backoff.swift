@@ -1,0 +1,43 @@
+/// A small seeded generator of random numbers (SplitMix64), one for each connection.
+struct SplitMix64: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+/// The waits between attempts to reach Redis: decorrelated jitter.
+///
+/// `delay = min(maximum, uniform(base, 3 × previous))`, the first retry included, so that no two
+/// connections that failed together try again together.
+struct Backoff: Sendable {
+    private var previous: Nanoseconds?
+    private var random: SplitMix64
+
+    init(seed: UInt64) {
+        random = SplitMix64(seed: seed)
+    }
+
+    /// Draws the next wait, between `base` and `maximum` (or `base` where `maximum` is less).
+    mutating func next(base: Nanoseconds, maximum: Nanoseconds) -> Nanoseconds {
+        let upper = max(base, (previous ?? base) * 3)
+        let drawn = Nanoseconds(Int64.random(in: base.count...upper.count, using: &random))
+        let delay = max(base, min(maximum, drawn))
+        previous = delay
+        return delay
+    }
+
+    /// Starts over, as after a success.
+    mutating func reset() {
+        previous = nil
+    }
+}
