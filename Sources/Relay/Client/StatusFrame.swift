@@ -1,0 +1,57 @@
+import WSFrame
+
+/// The WebSocket frames that carry messages to browsers.
+enum StatusFrame {
+    /// Where the text of a frame under construction begins: room for the longest header in front.
+    private static let textStart = 10
+    private static let opening = Array(#"{"type":"status","data":""#.utf8)
+
+    /// A whole frame with `{"type":"ping"}`.
+    static let ping = frame(#"{"type":"ping"}"#)
+    /// A whole frame with `{"type":"hangup"}`.
+    static let hangup = frame(#"{"type":"hangup"}"#)
+
+    private static func frame(_ text: String) -> [UInt8] {
+        var bytes: [UInt8] = []
+        FrameEncoder.appendText(text, to: &bytes)
+        return bytes
+    }
+
+    /// Writes the frame for a payload from Redis over `storage`, which is used again and again.
+    ///
+    /// Returns where in `storage` the frame lies, and how many ill-formed UTF-8 sequences were
+    /// replaced by U+FFFD. The escaped text is written once, behind room for its header, so that
+    /// the frame can be handed to any number of receivers.
+    static func build(_ payload: Span<UInt8>, in storage: inout [UInt8])
+        -> (frame: Range<Int>, replacements: Int)
+    {
+        storage.removeAll(keepingCapacity: true)
+        storage.append(contentsOf: repeatElement(0, count: textStart))
+        storage.append(contentsOf: opening)
+        let replacements = JSONStringEscaper.append(payload, to: &storage)
+        storage.append(UInt8(ascii: "\""))
+        storage.append(UInt8(ascii: "}"))
+        let length = storage.count - textStart
+        let start = textStart - FrameEncoder.headerLength(payloadLength: length)
+        writeHeader(length: length, at: start, in: &storage)
+        return (start..<storage.count, replacements)
+    }
+
+    /// Writes a final text frame's header, unmasked (RFC 6455, section 5.2).
+    private static func writeHeader(length: Int, at start: Int, in storage: inout [UInt8]) {
+        storage[start] = 0x81
+        switch textStart - start {
+        case 2:
+            storage[start + 1] = UInt8(length)
+        case 4:
+            storage[start + 1] = 126
+            storage[start + 2] = UInt8(length >> 8)
+            storage[start + 3] = UInt8(length & 0xFF)
+        default:
+            storage[start + 1] = 127
+            for index in 0..<8 {
+                storage[start + 2 + index] = UInt8(truncatingIfNeeded: length >> (56 - 8 * index))
+            }
+        }
+    }
+}

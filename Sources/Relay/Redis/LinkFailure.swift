@@ -1,0 +1,123 @@
+/// Why a link to Redis was lost or could not be made.
+enum LinkFailure: Equatable, Sendable {
+    /// Nobody listens there.
+    case refused
+    /// The connection was reset.
+    case reset
+    /// The name could not be looked up; the resolver's words.
+    case nameLookup(String)
+    /// Another error of the network or the kernel.
+    case network(SystemError)
+    /// The connection was not made within ``RedisLink/dialLimit``.
+    case dialTimeout
+    /// A command of the greeting was not answered in time.
+    case timeout(command: String)
+    /// A quiet link did not answer its `PING` in time: it is stalled.
+    case stalled
+    /// Redis closed the connection.
+    case closedByRedis
+    /// Redis is reading its data set (`LOADING`).
+    case loading
+    /// Redis is busy with a script (`BUSY`) or cannot serve now (`TRYAGAIN`, `MASTERDOWN`).
+    case busy
+    /// Redis has as many clients as it takes.
+    case tooManyClients
+    /// Redis refused the user or password (`WRONGPASS`).
+    case wrongPassword
+    /// Redis asks for a password and none is configured (`NOAUTH`).
+    case passwordMissing
+    /// The ACL user may not do this (`NOPERM`).
+    case noPermission(String)
+    /// The database number is not one that the server has.
+    case badDatabase(String)
+    /// Redis answered with another error.
+    case refusedCommand(String)
+    /// What came was not RESP, or not what the protocol says comes here.
+    case protocolError(String)
+
+    /// Whether trying again is of no use at start: the configuration is wrong.
+    var isFatalAtStart: Bool {
+        switch self {
+        case .wrongPassword, .passwordMissing, .noPermission, .badDatabase: true
+        default: false
+        }
+    }
+
+    /// The failure behind an error reply of Redis; the reply's first word tells which.
+    init(reply: String, to command: String) {
+        switch reply.prefix(while: { $0 != " " }) {
+        case "LOADING": self = .loading
+        case "BUSY", "TRYAGAIN", "MASTERDOWN": self = .busy
+        case "WRONGPASS": self = .wrongPassword
+        case "NOAUTH": self = .passwordMissing
+        case "NOPERM": self = .noPermission(reply)
+        default:
+            if reply.contains("max number of clients") {
+                self = .tooManyClients
+            } else if command == "SELECT" {
+                self = .badDatabase(reply)
+            } else if command == "AUTH" || reply.contains("invalid password") {
+                self = .wrongPassword
+            } else {
+                self = .refusedCommand(reply)
+            }
+        }
+    }
+
+    /// The failure behind an error of the network.
+    init(_ error: SystemError) {
+        switch error {
+        case .connectionRefused, .noSuchFile: self = .refused
+        case .connectionReset, .brokenPipe: self = .reset
+        case .timedOut: self = .dialTimeout
+        default: self = .network(error)
+        }
+    }
+
+    /// A short name for metrics and logs.
+    var cause: String {
+        switch self {
+        case .refused: "refused"
+        case .reset: "reset"
+        case .nameLookup: "name"
+        case .network: "network"
+        case .dialTimeout, .timeout: "timeout"
+        case .stalled: "stalled"
+        case .closedByRedis: "closed"
+        case .loading: "loading"
+        case .busy: "busy"
+        case .tooManyClients: "max_clients"
+        case .wrongPassword: "wrong_password"
+        case .passwordMissing: "password_missing"
+        case .noPermission: "no_permission"
+        case .badDatabase: "bad_database"
+        case .refusedCommand: "refused_command"
+        case .protocolError: "protocol"
+        }
+    }
+}
+
+extension LinkFailure: CustomStringConvertible {
+    /// One clear line for people; it never holds a password.
+    var description: String {
+        switch self {
+        case .refused: "connection refused"
+        case .reset: "connection reset"
+        case .nameLookup(let reason): "name look-up failed: \(reason)"
+        case .network(let error): error.reason
+        case .dialTimeout: "no connection in time"
+        case .timeout(let command): "timeout: no answer to \(command)"
+        case .stalled: "timeout: the link is stalled, PING was not answered"
+        case .closedByRedis: "Redis closed the connection"
+        case .loading: "Redis is loading its data set"
+        case .busy: "Redis is busy"
+        case .tooManyClients: "Redis has reached its maximum number of clients"
+        case .wrongPassword: "Redis refused the user or password (WRONGPASS)"
+        case .passwordMissing: "Redis asks for a password (NOAUTH)"
+        case .noPermission(let reply): "no permission: \(reply)"
+        case .badDatabase(let reply): "the database cannot be selected: \(reply)"
+        case .refusedCommand(let reply): "Redis answered: \(reply)"
+        case .protocolError(let reason): "protocol error: \(reason)"
+        }
+    }
+}
