@@ -1,0 +1,109 @@
+/// How long a message head may be.
+public struct HTTPLimits: Sendable, Equatable {
+    /// The longest line, in bytes without its end: 8 KiB.
+    public var maxLineLength = 8 * 1024
+    /// The longest head from its first byte to the empty line, in bytes: 16 KiB.
+    public var maxHeadLength = 16 * 1024
+    /// The most headers: 100.
+    public var maxHeaderCount = 100
+
+    /// The limits named above.
+    public init() {}
+}
+
+/// Cuts a message head into its lines and reads header lines (RFC 9112, sections 2.2 and 5).
+///
+/// It remembers how far it has looked, so that each byte is looked at once however the head comes.
+struct HTTPHeadScanner: Sendable {
+    private let limits: HTTPLimits
+    /// Bytes looked at, from the head's first one.
+    private var scanned = 0
+    /// Where the current line begins, from the head's first byte.
+    private var lineStart = 0
+    private var isFirstLine = true
+
+    init(limits: HTTPLimits) {
+        self.limits = limits
+    }
+
+    /// The bytes taken so far as whole lines, from the head's first byte.
+    var consumed: Int { lineStart }
+
+    /// The next line's range in `bytes`, without its end; nil when it is not complete yet.
+    ///
+    /// `offset` is where the head begins. An empty line before the first one is skipped once.
+    mutating func nextLine(
+        _ bytes: Span<UInt8>, from offset: Int
+    ) throws(HTTPError) -> Range<Int>? {
+        while offset + scanned < bytes.count {
+            let byte = bytes[offset + scanned]
+            let length = scanned - lineStart
+            if byte == HTTPCharacters.lineFeed {
+                guard length > 0, bytes[offset + scanned - 1] == HTTPCharacters.carriageReturn
+                else { throw .bareLineEnd }
+                try advance()
+                let start = offset + lineStart
+                lineStart = scanned
+                if length == 1, isFirstLine, start == offset { continue }
+                isFirstLine = false
+                return start..<start + length - 1
+            }
+            if length > 0, bytes[offset + scanned - 1] == HTTPCharacters.carriageReturn {
+                throw .bareLineEnd
+            }
+            if byte != HTTPCharacters.carriageReturn {
+                guard HTTPCharacters.isFieldContent(byte) else { throw .invalidCharacter }
+                guard length < limits.maxLineLength else {
+                    throw isFirstLine ? .requestLineTooLong : .headerLineTooLong
+                }
+            }
+            try advance()
+        }
+        return nil
+    }
+
+    private mutating func advance() throws(HTTPError) {
+        scanned += 1
+        guard scanned <= limits.maxHeadLength else { throw .headTooLong }
+    }
+
+    /// Reads a header line and adds it to `headers` (RFC 9112, section 5.1).
+    func readHeader(
+        _ bytes: Span<UInt8>, in line: Range<Int>, to headers: inout HTTPHeaders
+    ) throws(HTTPError) {
+        guard !HTTPCharacters.isWhitespace(bytes[line.lowerBound]) else { throw .foldedHeader }
+        var colon = line.lowerBound
+        while colon < line.upperBound, HTTPCharacters.isToken(bytes[colon]) { colon += 1 }
+        guard colon > line.lowerBound, colon < line.upperBound, bytes[colon] == UInt8(ascii: ":")
+        else { throw .malformedHeader }
+        guard headers.fields.count < limits.maxHeaderCount else { throw .tooManyHeaders }
+
+        var start = colon + 1
+        var end = line.upperBound
+        while start < end, HTTPCharacters.isWhitespace(bytes[start]) { start += 1 }
+        while start < end, HTTPCharacters.isWhitespace(bytes[end - 1]) { end -= 1 }
+        let header = HTTPHeader(
+            Self.text(bytes, in: line.lowerBound..<colon), Self.text(bytes, in: start..<end))
+        if Self.hasSingleValue(header.name), headers[header.name] != nil {
+            throw .duplicateHeader
+        }
+        headers.append(header)
+    }
+
+    /// The bytes of `range` as text.
+    static func text(_ bytes: Span<UInt8>, in range: Range<Int>) -> String {
+        var copy: [UInt8] = []
+        ByteRuns.append(bytes, in: range, to: &copy)
+        return String(decoding: copy, as: UTF8.self)
+    }
+
+    /// The headers that are not lists and matter here; two of them are a sign of smuggling.
+    private static let singleValues = [
+        "Host", "Content-Length", "Content-Type", "Origin", "Authorization", "User-Agent",
+        "Referer", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Accept",
+    ]
+
+    private static func hasSingleValue(_ name: String) -> Bool {
+        singleValues.contains { HTTPCharacters.equalIgnoringCase($0, name) }
+    }
+}

@@ -1,0 +1,159 @@
+/// Parses request heads, strictly (RFC 9112).
+///
+/// The caller keeps the bytes of a head together until it is complete, in at most
+/// `HTTPLimits.maxHeadLength` bytes, and may move them between calls; the parser looks at each byte
+/// once. Errors come as early as the bytes show them, the same ones for any split.
+public struct HTTPRequestParser: Sendable {
+    private let limits: HTTPLimits
+    private var scanner: HTTPHeadScanner
+    private var request: HTTPRequest?
+
+    /// Makes a parser for one connection.
+    public init(limits: HTTPLimits = HTTPLimits()) {
+        self.limits = limits
+        scanner = HTTPHeadScanner(limits: limits)
+    }
+
+    /// Parses the head that begins at `offset`; `bytes` holds all of it that has come so far.
+    ///
+    /// After a request, the parser is ready for the next one. After an error, answer with the
+    /// error's status and close the connection.
+    public mutating func next(
+        _ bytes: Span<UInt8>, from offset: Int
+    ) throws(HTTPError) -> HTTPRequestStep {
+        while let line = try scanner.nextLine(bytes, from: offset) {
+            guard var head = request else {
+                request = try Self.requestLine(bytes, in: line)
+                continue
+            }
+            if line.isEmpty {
+                try Self.finish(&head)
+                let end = offset + scanner.consumed
+                request = nil
+                scanner = HTTPHeadScanner(limits: limits)
+                return HTTPRequestStep(end: end, event: .request(head))
+            }
+            // Given up here, so that the headers are not copied.
+            request = nil
+            try scanner.readHeader(bytes, in: line, to: &head.headers)
+            request = head
+        }
+        return HTTPRequestStep(end: offset, event: .incomplete)
+    }
+
+    /// Parses `method SP request-target SP HTTP-version` (section 3).
+    private static func requestLine(
+        _ bytes: Span<UInt8>, in line: Range<Int>
+    ) throws(HTTPError) -> HTTPRequest {
+        var methodEnd = line.lowerBound
+        while methodEnd < line.upperBound, HTTPCharacters.isToken(bytes[methodEnd]) {
+            methodEnd += 1
+        }
+        guard methodEnd > line.lowerBound, methodEnd < line.upperBound,
+            bytes[methodEnd] == HTTPCharacters.space
+        else { throw .malformedRequestLine }
+        var targetEnd = methodEnd + 1
+        while targetEnd < line.upperBound, bytes[targetEnd] != HTTPCharacters.space {
+            let byte = bytes[targetEnd]
+            guard byte > 0x20, byte < 0x7F, byte != UInt8(ascii: "#") else {
+                throw .malformedTarget
+            }
+            targetEnd += 1
+        }
+        guard targetEnd > methodEnd + 1, targetEnd < line.upperBound else {
+            throw .malformedRequestLine
+        }
+        let version = HTTPHeadScanner.text(bytes, in: targetEnd + 1..<line.upperBound)
+        var request = HTTPRequest(
+            method: HTTPHeadScanner.text(bytes, in: line.lowerBound..<methodEnd),
+            target: HTTPHeadScanner.text(bytes, in: methodEnd + 1..<targetEnd),
+            host: "", path: "", query: nil, minorVersion: try minorVersion(version),
+            headers: HTTPHeaders(), hasBody: false)
+        try readTarget(of: &request)
+        return request
+    }
+
+    /// Parses `HTTP/1.` and a digit other than 0 (section 2.3).
+    static func minorVersion(_ version: String) throws(HTTPError) -> Int {
+        let bytes = Array(version.utf8)
+        guard bytes.count == 8, version.hasPrefix("HTTP/"), HTTPCharacters.isDigit(bytes[5]),
+            bytes[6] == UInt8(ascii: "."), HTTPCharacters.isDigit(bytes[7])
+        else { throw .malformedVersion }
+        guard bytes[5] == UInt8(ascii: "1"), bytes[7] != UInt8(ascii: "0") else {
+            throw .unsupportedVersion
+        }
+        return Int(bytes[7] - UInt8(ascii: "0"))
+    }
+
+    /// Takes the target apart: origin-form, absolute-form, authority-form of CONNECT, asterisk-form
+    /// of OPTIONS (section 3.2).
+    private static func readTarget(of request: inout HTTPRequest) throws(HTTPError) {
+        let target = request.target
+        if request.method == "CONNECT" {
+            guard HTTPCharacters.isAuthority(target), target.utf8.contains(UInt8(ascii: ":"))
+            else { throw .malformedTarget }
+            request.host = target
+            request.path = target
+            return
+        }
+        if target == "*" {
+            guard request.method == "OPTIONS" else { throw .malformedTarget }
+            request.path = target
+            return
+        }
+        var rest = Substring(target)
+        if !target.hasPrefix("/") {
+            rest = try afterScheme(target)
+            let authorityEnd =
+                rest.utf8.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") }
+                ?? rest.endIndex
+            guard HTTPCharacters.isAuthority(rest[..<authorityEnd]) else {
+                throw .malformedTarget
+            }
+            request.host = String(rest[..<authorityEnd])
+            rest = rest[authorityEnd...]
+        }
+        if let mark = rest.utf8.firstIndex(of: UInt8(ascii: "?")) {
+            request.query = String(rest[rest.utf8.index(after: mark)...])
+            rest = rest[..<mark]
+        }
+        request.path = rest.isEmpty ? "/" : String(rest)
+    }
+
+    /// What follows `scheme://` in an absolute target whose scheme is that of a web server.
+    private static func afterScheme(_ target: String) throws(HTTPError) -> Substring {
+        guard let colon = target.utf8.firstIndex(of: UInt8(ascii: ":")) else {
+            throw .malformedTarget
+        }
+        let scheme = target[..<colon]
+        let isKnown = ["http", "https", "ws", "wss"].contains {
+            HTTPCharacters.equalIgnoringCase($0, scheme)
+        }
+        let rest = target[target.utf8.index(after: colon)...]
+        guard isKnown, rest.hasPrefix("//") else { throw .malformedTarget }
+        return rest.dropFirst(2)
+    }
+
+    /// Checks what concerns the head as a whole: Host, and whether a body follows (section 6).
+    private static func finish(_ request: inout HTTPRequest) throws(HTTPError) {
+        guard let host = request.headers["Host"] else { throw .missingHost }
+        guard HTTPCharacters.isAuthority(host) else { throw .malformedHost }
+        if request.host.isEmpty { request.host = host }
+        var contentLength: String?
+        if let value = request.headers["Content-Length"] {
+            guard !value.isEmpty, value.utf8.allSatisfy({ HTTPCharacters.isDigit($0) }) else {
+                throw .malformedContentLength
+            }
+            contentLength = value
+            request.hasBody = value.utf8.contains { $0 != UInt8(ascii: "0") }
+        }
+        guard request.headers["Transfer-Encoding"] != nil else { return }
+        guard contentLength == nil else { throw .malformedTransferEncoding }
+        let codings = request.headers.list("Transfer-Encoding")
+        guard
+            codings.allSatisfy({ HTTPCharacters.equalIgnoringCase($0, "chunked") })
+        else { throw .unsupportedTransferEncoding }
+        guard codings.count == 1 else { throw .malformedTransferEncoding }
+        request.hasBody = true
+    }
+}
