@@ -1,0 +1,99 @@
+/// Settings together with where each comes from and what was wrong with them.
+public struct Configuration: Sendable, Equatable {
+    /// What the daemon runs with.
+    public internal(set) var settings = Settings()
+    /// Values that were refused, in the order of the settings' table.
+    public internal(set) var problems: [ConfigurationProblem] = []
+    /// What was taken as it is but looks unintended.
+    public internal(set) var warnings: [ConfigurationWarning] = []
+    /// Each setting as it is in force, in the order of the settings' table.
+    public internal(set) var entries: [EffectiveSetting] = []
+
+    /// The first problem with which the daemon cannot start.
+    public var fatal: ConfigurationProblem? { problems.first { $0.outcome == .fatal } }
+
+    /// The first problem with a flag, which makes the command line unusable.
+    public var usageError: ConfigurationProblem? { problems.first { $0.outcome == .usageError } }
+
+    /// Whether anything was wrong; advice does not count.
+    public var isFaulty: Bool { !problems.isEmpty || warnings.contains { !$0.isAdvice } }
+}
+
+/// A value that was refused, or that is used in part.
+public struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible {
+    /// What follows from the problem.
+    public enum Outcome: Sendable, Equatable {
+        /// The default is used, which is printed here.
+        case fallback(String)
+        /// The value is used as far as it goes.
+        case kept
+        /// The daemon cannot start.
+        case fatal
+        /// The command line cannot be used.
+        case usageError
+    }
+
+    /// The variable, or the flag with its dashes.
+    public let name: String
+    /// The value that was refused; nil where it may hold a secret.
+    public let refusedValue: String?
+    /// Why: a clause that follows the value.
+    public let reason: String
+    /// What follows from it.
+    public let outcome: Outcome
+
+    /// One line for people; it holds no secret and no control character.
+    public var description: String {
+        var text = name
+        if let refusedValue {
+            text += (name.hasPrefix("--") ? " " : "=") + refusedValue.prefix(100).debugDescription
+        }
+        text += " \(reason)"
+        if case .fallback(let value) = outcome {
+            text += "; the default is used: \(value.isEmpty ? "empty" : value)"
+        }
+        return text
+    }
+}
+
+/// Something that was taken as it is but looks unintended.
+public struct ConfigurationWarning: Sendable, Equatable, CustomStringConvertible {
+    /// The variable that it is about.
+    public let name: String
+    /// Why: a clause that follows the name.
+    public let reason: String
+    /// Whether the setting may well be meant, so that the configuration does not count as faulty.
+    public let isAdvice: Bool
+
+    /// One line for people; it holds no secret.
+    public var description: String { "\(name) \(reason)" }
+}
+
+/// A setting as it is in force.
+public struct EffectiveSetting: Sendable, Equatable {
+    /// The environment variable that stands for the setting.
+    public let variable: String
+    /// The value in force, passwords masked; empty for an empty list.
+    public let value: String
+    /// Where the value comes from.
+    public let origin: ValueOrigin
+}
+
+/// Where a value comes from.
+public enum ValueOrigin: Sendable, Equatable, CustomStringConvertible {
+    /// Nobody has set it, or what was set was refused.
+    case standard
+    /// The environment variables with these names.
+    case environment([String])
+    /// The flag with this name, dashes included.
+    case flag(String)
+
+    /// `default`, `environment NAME` or `flag --name`.
+    public var description: String {
+        switch self {
+        case .standard: "default"
+        case .environment(let names): "environment \(names.joined(separator: ", "))"
+        case .flag(let name): "flag \(name)"
+        }
+    }
+}

@@ -1,0 +1,46 @@
+/// A Redis server with all that is needed to log in to it.
+public struct RedisTarget: Sendable, Hashable {
+    /// Where a server listens.
+    public enum Address: Sendable, Hashable {
+        /// A name or an address without brackets, and a port from 1 to 65535.
+        case tcp(host: String, port: UInt16)
+        /// A Unix socket at an absolute path.
+        case unix(path: String)
+    }
+
+    /// Where the server listens.
+    public var address = Address.tcp(host: "localhost", port: 6379)
+    /// Whether the connection is TLS with a certificate that is verified.
+    public var usesTLS = false
+    /// The ACL user; nil stands for the server's default user.
+    public var username: String?
+    /// The password; nil means that no `AUTH` is sent.
+    public var password: Secret?
+    /// The database that is selected; never negative.
+    public var database = 2
+
+    /// Makes the server of the contract's default: `redis://localhost:6379/2`.
+    public init() {}
+
+    /// The URL with the password masked, for people.
+    public var displayURL: String {
+        var credentials = ""
+        if username != nil || password != nil {
+            credentials = PercentEncoding.encode(username ?? "")
+            credentials += password == nil ? "@" : ":\(Secret.mask)@"
+        }
+        switch address {
+        case .tcp(let host, let port):
+            let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
+            return "\(usesTLS ? "rediss" : "redis")://\(credentials)\(name):\(port)/\(database)"
+        case .unix(let path):
+            return "unix://\(credentials)\(PercentEncoding.encode(path, keepingSlash: true))"
+                + "?db=\(database)"
+        }
+    }
+}
+
+extension RedisTarget: CustomStringConvertible {
+    /// The URL with the password masked.
+    public var description: String { displayURL }
+}

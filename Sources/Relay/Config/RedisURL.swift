@@ -1,0 +1,129 @@
+/// Reads the URL of a Redis server.
+///
+/// `redis://[user[:password]@][host][:port][/database]`, `rediss://…` for TLS and
+/// `unix://[user[:password]@]/path[?db=N]`. What is left out is `localhost`, 6379 and database 0,
+/// as the Redis clients of other languages have it. No error quotes any part of the URL, since a
+/// password that was not percent-encoded may be found in each of them.
+struct RedisURL: Equatable {
+    /// The server that the URL names.
+    var target: RedisTarget
+    /// Whether the URL has a password, be it an empty one.
+    var hasPassword: Bool
+
+    /// Reads a URL.
+    static func parse(_ text: String) throws(InvalidValue) -> RedisURL {
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+            throw InvalidValue("is not a Redis URL: it has white space or control characters")
+        }
+        guard let (scheme, rest) = text.splitOnce("://") else { throw malformed }
+        switch scheme.lowercased() {
+        case "redis": return try parseTCP(rest, usesTLS: false)
+        case "rediss": return try parseTCP(rest, usesTLS: true)
+        case "unix": return try parseUnix(rest)
+        default:
+            throw InvalidValue("is not a Redis URL: its scheme is not redis, rediss or unix")
+        }
+    }
+
+    private static let malformed = InvalidValue(
+        "is not a Redis URL such as redis://user:password@host:6379/2")
+
+    private static func parseTCP(
+        _ text: Substring, usesTLS: Bool
+    ) throws(InvalidValue) -> RedisURL {
+        let end = text.utf8.firstIndex(where: Array("/?#".utf8).contains) ?? text.endIndex
+        var url = RedisURL(target: RedisTarget(), hasPassword: false)
+        let hostText = try url.takeCredentials(text[..<end])
+        let unescaped = hostText.replacingOnce("%25", with: "%")
+        guard let endpoint = HostAndPort(unescaped) else {
+            throw InvalidValue("is not a Redis URL: its host or port is malformed \(hint)")
+        }
+        guard endpoint.port != 0 else { throw InvalidValue("has port 0") }
+        url.target.address = .tcp(
+            host: endpoint.host.isEmpty ? "localhost" : endpoint.host, port: endpoint.port ?? 6379)
+        url.target.usesTLS = usesTLS
+
+        let path = text[end...]
+        guard !path.utf8.contains(where: Array("?#".utf8).contains) else {
+            throw InvalidValue("has a query or a fragment, which a Redis URL cannot have \(hint)")
+        }
+        url.target.database = try parseDatabase(path.dropFirst(), orElse: 0)
+        return url
+    }
+
+    private static func parseUnix(_ text: Substring) throws(InvalidValue) -> RedisURL {
+        var url = RedisURL(target: RedisTarget(), hasPassword: false)
+        guard !text.utf8.contains(UInt8(ascii: "#")) else {
+            throw InvalidValue("has a fragment, which a Redis URL cannot have \(hint)")
+        }
+        let (location, query) = text.splitOnce("?") ?? (text, "")
+        let slash = location.utf8.firstIndex(of: UInt8(ascii: "/")) ?? location.endIndex
+        let host = try url.takeCredentials(location[..<slash])
+        guard host.isEmpty else {
+            throw InvalidValue("has a host before its socket path; write unix:///path")
+        }
+        guard let path = PercentEncoding.decode(location[slash...]) else { throw malformed }
+        url.target.address = .unix(path: try ListenAddress.socketPath(path))
+        guard query.isEmpty || query.utf8.starts(with: "db=".utf8) else {
+            throw InvalidValue("has a query other than db=N")
+        }
+        url.target.database = try parseDatabase(query.dropFirst("db=".count), orElse: 0)
+        return url
+    }
+
+    /// Stores the user and the password of an authority and gives back its host and port.
+    private mutating func takeCredentials(_ authority: Substring) throws(InvalidValue) -> Substring {
+        guard let at = authority.utf8.lastIndex(of: UInt8(ascii: "@")) else { return authority }
+        let userInfo = authority[..<at]
+        let pair = userInfo.splitOnce(":")
+        guard let username = PercentEncoding.decode(pair?.0 ?? userInfo) else {
+            throw InvalidValue("has a user that is not percent-encoded UTF-8")
+        }
+        target.username = username.isEmpty ? nil : username
+        if let password = pair?.1 {
+            guard let decoded = PercentEncoding.decode(password) else {
+                throw InvalidValue("has a password that is not percent-encoded UTF-8")
+            }
+            hasPassword = true
+            target.password = decoded.isEmpty ? nil : Secret(decoded)
+        }
+        return authority[authority.utf8.index(after: at)...]
+    }
+
+    private static func parseDatabase(
+        _ text: Substring, orElse fallback: Int
+    ) throws(InvalidValue) -> Int {
+        if text.isEmpty { return fallback }
+        guard (1...9).contains(text.utf8.count),
+            text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+            let number = Int(text)
+        else { throw InvalidValue("has a database that is not a number \(hint)") }
+        return number
+    }
+
+    private static let hint = "(reserved characters in a password must be percent-encoded)"
+}
+
+extension StringProtocol {
+    /// The texts before and after the first occurrence of `separator`; nil where there is none.
+    func splitOnce(_ separator: String) -> (Substring, Substring)? {
+        let text = Substring(self)
+        let wanted = Array(separator.utf8)
+        var position = text.utf8.startIndex
+        while position != text.utf8.endIndex {
+            let rest = text.utf8[position...]
+            if rest.starts(with: wanted) {
+                let end = text.utf8.index(position, offsetBy: wanted.count)
+                return (text[..<position], text[end...])
+            }
+            position = text.utf8.index(after: position)
+        }
+        return nil
+    }
+
+    /// The text with the first occurrence of `old` replaced.
+    func replacingOnce(_ old: String, with new: String) -> String {
+        guard let (before, after) = splitOnce(old) else { return String(self) }
+        return before + new + after
+    }
+}

@@ -1,0 +1,187 @@
+/// Why a text is not a value: a clause that follows the value, such as "is not a duration".
+///
+/// It never quotes the text, which may be secret.
+struct InvalidValue: Error, Equatable {
+    let reason: String
+
+    init(_ reason: String) {
+        self.reason = reason
+    }
+}
+
+/// How one kind of value is written in the environment and on the command line.
+struct SettingValue<Value: Sendable>: Sendable {
+    /// What stands for the value in a usage text, such as `duration`.
+    let placeholder: String
+    /// Reads a text that is not empty.
+    let parse: @Sendable (String) throws(InvalidValue) -> Value
+    /// Writes a value so that `parse` reads the same value back.
+    let print: @Sendable (Value) -> String
+    /// Complaints about a value that is used all the same.
+    var remarks: @Sendable (Value) -> [String] = { _ in [] }
+}
+
+extension SettingValue<Nanoseconds> {
+    /// A duration longer than nothing.
+    static let positiveDuration = SettingValue(
+        placeholder: "duration",
+        parse: { (text) throws(InvalidValue) in
+            let span = try GoDuration.parse(text)
+            guard span > .zero else { throw InvalidValue("is not longer than nothing") }
+            return span
+        },
+        print: GoDuration.print)
+
+    /// A duration, or zero.
+    static let durationOrZero = SettingValue(
+        placeholder: "duration",
+        parse: { (text) throws(InvalidValue) in
+            let span = try GoDuration.parse(text)
+            guard span >= .zero else { throw InvalidValue("is negative") }
+            return span
+        },
+        print: GoDuration.print)
+
+    /// A duration; what is not positive disables, as it does in the Go service.
+    static let durationOrDisabled = SettingValue(
+        placeholder: "duration",
+        parse: { (text) throws(InvalidValue) in max(.zero, try GoDuration.parse(text)) },
+        print: GoDuration.print)
+}
+
+extension SettingValue<Int> {
+    /// A whole number within `range`.
+    static func integer(in range: ClosedRange<Int>) -> SettingValue {
+        SettingValue(
+            placeholder: "number",
+            parse: { (text) throws(InvalidValue) in
+                guard let number = Int(text) else { throw InvalidValue("is not a whole number") }
+                guard range.contains(number) else {
+                    throw InvalidValue("is not from \(range.lowerBound) to \(range.upperBound)")
+                }
+                return number
+            },
+            print: { String($0) })
+    }
+
+    /// A whole number; what is not positive means "no cap", as it does in the Go service.
+    static let cap = SettingValue(
+        placeholder: "number",
+        parse: { (text) throws(InvalidValue) in
+            guard let number = Int(text) else { throw InvalidValue("is not a whole number") }
+            return max(0, number)
+        },
+        print: { String($0) })
+
+    /// A number of bytes from 1 to 1 GiB, with or without a unit.
+    static let size = SettingValue(
+        placeholder: "size",
+        parse: { (text) throws(InvalidValue) in try ByteSize.parse(text) },
+        print: ByteSize.print)
+}
+
+extension SettingValue<Bool> {
+    /// Go's booleans in any letter case.
+    static let boolean = SettingValue(
+        placeholder: "true|false",
+        parse: { (text) throws(InvalidValue) in
+            switch text.lowercased() {
+            case "1", "t", "true": return true
+            case "0", "f", "false": return false
+            default: throw InvalidValue("is not one of 1, t, true, 0, f, false")
+            }
+        },
+        print: { String($0) })
+}
+
+extension SettingValue<LogLevel> {
+    /// A level of severity in any letter case.
+    static let level = SettingValue(
+        placeholder: "level",
+        parse: { (text) throws(InvalidValue) in
+            let word = text.trimmingBlanks().lowercased()
+            if let level = LogLevel(rawValue: word == "warning" ? "warn" : word) { return level }
+            throw InvalidValue("is not one of debug, info, warn, warning, error")
+        },
+        print: { $0.rawValue })
+}
+
+extension SettingValue<[String]> {
+    /// Patterns of origins with commas between them.
+    ///
+    /// A malformed pattern is kept: it matches nothing, whereas an empty list would let all in.
+    static let originPatterns = SettingValue(
+        placeholder: "patterns",
+        parse: { (text) throws(InvalidValue) in
+            text.split(separator: ",").map { String($0).trimmingBlanks() }.filter { !$0.isEmpty }
+        },
+        print: { $0.joined(separator: ",") },
+        remarks: { patterns in
+            patterns.filter { Glob($0) == nil }.map {
+                "has the malformed pattern \($0.debugDescription), which matches nothing"
+            }
+        })
+}
+
+extension SettingValue<ListenAddress> {
+    /// `host:port`, `:port`, `[v6]:port` or `unix:/path`.
+    static let listenAddress = SettingValue(
+        placeholder: "address",
+        parse: { (text) throws(InvalidValue) in try ListenAddress(parsing: text) },
+        print: { $0.description })
+}
+
+extension SettingValue<RedisTarget> {
+    /// A URL of scheme `redis`, `rediss` or `unix`.
+    static let redisURL = SettingValue(
+        placeholder: "url",
+        parse: { (text) throws(InvalidValue) in try RedisURL.parse(text).target },
+        print: { $0.displayURL })
+}
+
+extension String {
+    /// The text without the white space (ASCII) at both ends.
+    func trimmingBlanks() -> String {
+        func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+        guard let first = utf8.firstIndex(where: { !isBlank($0) }),
+            let last = utf8.lastIndex(where: { !isBlank($0) })
+        else { return "" }
+        return String(self[first...last])
+    }
+}
+
+/// Numbers of bytes: `65536`, `64KB`, `64KiB`, `1MB`, `1MiB`.
+///
+/// `KB` is 1,024 bytes and `MB` 1,048,576, as they were in the Go service.
+enum ByteSize {
+    /// The largest size that any setting may have: 1 GiB.
+    static let maximum = 1 << 30
+
+    /// Reads a size from 1 to ``maximum``.
+    static func parse(_ text: String) throws(InvalidValue) -> Int {
+        let digits = text.utf8.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        let unit: Int
+        switch String(text[digits.endIndex...]).lowercased() {
+        case "", "b": unit = 1
+        case "kb", "kib": unit = 1 << 10
+        case "mb", "mib": unit = 1 << 20
+        default: throw malformed
+        }
+        if digits.isEmpty { throw malformed }
+        guard let number = Int(String(digits) ?? "") else { throw tooLarge }
+        let (size, overflow) = number.multipliedReportingOverflow(by: unit)
+        guard !overflow, size <= maximum else { throw tooLarge }
+        guard size > 0 else { throw InvalidValue("is not more than nothing") }
+        return size
+    }
+
+    /// Prints a size in the largest unit that holds it exactly.
+    static func print(_ size: Int) -> String {
+        if size > 0 && size % (1 << 20) == 0 { return "\(size >> 20)MB" }
+        if size > 0 && size % (1 << 10) == 0 { return "\(size >> 10)KB" }
+        return String(size)
+    }
+
+    private static let malformed = InvalidValue("is not a size such as 65536, 64KB or 1MiB")
+    private static let tooLarge = InvalidValue("is larger than 1024MB")
+}

@@ -1,0 +1,109 @@
+/// Everything an operator can set, with the defaults of the contract.
+///
+/// ``SettingsLoader`` makes one of the environment and the flags; tests make one by hand and change
+/// what they are about.
+public struct Settings: Sendable, Equatable {
+    /// Where browsers connect.
+    public var listenAddress = ListenAddress.tcp(host: "", port: 9002)
+    /// The Redis server, the credentials and the database.
+    public var redis = RedisTarget()
+    /// The time between two heartbeats to a browser; positive.
+    public var pingInterval = Nanoseconds.seconds(5)
+    /// How long a browser may be silent before it is disconnected; positive.
+    public var pongTimeout = Nanoseconds.seconds(75)
+    /// The age at which an unsent byte to a browser ends its connection; positive.
+    public var writeTimeout = Nanoseconds.seconds(2)
+    /// The time in which Redis must answer a command; zero means that no answer is waited for.
+    public var redisRequestTimeout = Nanoseconds.seconds(1)
+    /// The time without a byte from Redis after which it is sent a `PING`; positive.
+    public var redisPingInterval = Nanoseconds.seconds(5)
+    /// The attempts on Redis before it is given up; zero means no cap.
+    public var redisMaxRetries = 5
+    /// The shortest wait before another attempt on Redis; positive.
+    public var redisRetryBase = Nanoseconds.seconds(1)
+    /// The longest wait before another attempt on Redis; positive.
+    public var redisRetryMax = Nanoseconds.seconds(30)
+    /// The dials to Redis that may be in flight at once, in the whole process; positive.
+    public var redisDialConcurrency = 64
+    /// The dials to Redis that may begin in one second, in the whole process; positive.
+    public var redisDialRate = 500
+    /// How long a shutdown waits for clients to take their last bytes; zero means not at all.
+    public var shutdownTimeout = Nanoseconds.seconds(15)
+    /// The lowest level that is logged.
+    public var logLevel = LogLevel.info
+    /// Whether `/metrics` is served.
+    public var metricsEnabled = false
+    /// Whether `/console` is served.
+    public var consoleEnabled = false
+    /// Whether clients get a `hangup` before the close of a shutdown.
+    public var hangupOnShutdown = true
+    /// Patterns of the origins that are let in; none means that every origin is.
+    public var allowedOrigins: [String] = []
+    /// The largest message from a browser, in bytes; positive.
+    public var maxMessageSize = 64 * 1024
+    /// The largest payload from Redis that is relayed, in bytes; positive.
+    public var maxPayloadSize = 1024 * 1024
+    /// The WebSockets that may be open at once; zero means what the limit on descriptors allows.
+    public var maxConnections = 0
+
+    /// Makes the settings of a daemon that nobody has configured.
+    public init() {}
+}
+
+/// The address at which the daemon listens.
+public enum ListenAddress: Sendable, Hashable {
+    /// A TCP port; an empty host stands for every address, port 0 for any free port.
+    case tcp(host: String, port: UInt16)
+    /// A Unix socket at an absolute path of at most ``SocketPath/maximumLength`` bytes.
+    case unix(path: String)
+}
+
+/// How much is logged.
+public enum LogLevel: String, Sendable, CaseIterable, Comparable {
+    case debug, info, warn, error
+
+    /// Compares two levels; the more severe one is the greater.
+    public static func < (left: LogLevel, right: LogLevel) -> Bool {
+        left.severity < right.severity
+    }
+
+    private var severity: Int {
+        switch self {
+        case .debug: 0
+        case .info: 1
+        case .warn: 2
+        case .error: 3
+        }
+    }
+}
+
+/// A text that must not be seen: whatever prints it prints `***`.
+public struct Secret: Sendable, Hashable {
+    /// The text itself, for the one place that sends it.
+    public let revealed: String
+
+    /// What stands for a secret in every text.
+    public static let mask = "***"
+
+    /// Hides `text`.
+    public init(_ text: String) {
+        revealed = text
+    }
+}
+
+extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// Always `***`.
+    public var description: String { Secret.mask }
+
+    /// Always `***`.
+    public var debugDescription: String { Secret.mask }
+
+    /// Has no children, so that `dump` and printing a value that holds a secret show nothing.
+    public var customMirror: Mirror { Mirror(self, children: EmptyCollection<Mirror.Child>()) }
+}
+
+/// The limit that the kernel sets to the path of a Unix socket.
+public enum SocketPath {
+    /// The longest path, in bytes: `sun_path` less its closing zero.
+    public static let maximumLength = 107
+}

@@ -1,0 +1,167 @@
+/// Makes a ``Configuration`` of an environment and of flags; it reads nothing else.
+///
+/// A flag wins over its variable, and an empty variable counts as unset. A value that is refused
+/// leaves the default in force, but for a Redis URL: to relay from another Redis than the one that
+/// was meant would be worse than not to start.
+public struct SettingsLoader {
+    private let environment: [String: String]
+    private let flags: [String: String]
+    private var configuration = Configuration()
+
+    /// Loads a configuration.
+    ///
+    /// - Parameters:
+    ///   - environment: the process's environment, of which other variables are passed over.
+    ///   - flags: the values by flag, without dashes (`ping-interval`).
+    public static func load(
+        environment: [String: String], flags: [String: String]
+    ) -> Configuration {
+        var loader = SettingsLoader(environment: environment, flags: flags)
+        for row in SettingsTable.rows {
+            loader.load(row)
+        }
+        loader.refuseUnknownFlags()
+        loader.warnOfUnknownVariables()
+        loader.warnOfUnlikelyValues()
+        return loader.configuration
+    }
+
+    private init(environment: [String: String], flags: [String: String]) {
+        // An empty variable is an unset one, as in the Go service; an empty flag is a value, so
+        // that a list can be emptied.
+        self.environment = environment.filter { !$0.value.isEmpty }
+        self.flags = flags
+    }
+
+    private mutating func load(_ row: SettingRow) {
+        let origin: ValueOrigin
+        if row.variable == SettingsTable.redisURL.variable {
+            origin = loadRedis(row)
+        } else if let text = flags[row.flag] {
+            origin = apply(row, text, name: "--\(row.flag)", origin: .flag("--\(row.flag)"))
+        } else if let text = environment[row.variable] {
+            origin = apply(row, text, name: row.variable, origin: .environment([row.variable]))
+        } else {
+            origin = .standard
+        }
+        configuration.entries.append(
+            EffectiveSetting(
+                variable: row.variable, value: row.print(configuration.settings), origin: origin))
+    }
+
+    private mutating func apply(
+        _ row: SettingRow, _ text: String, name: String, origin: ValueOrigin
+    ) -> ValueOrigin {
+        let isFlag = flags[row.flag] != nil
+        func problem(_ reason: String, _ outcome: ConfigurationProblem.Outcome)
+            -> ConfigurationProblem
+        {
+            ConfigurationProblem(
+                name: name, refusedValue: row.isSecret ? nil : text, reason: reason,
+                outcome: isFlag ? .usageError : outcome)
+        }
+        do throws(InvalidValue) {
+            for remark in try row.apply(text, &configuration.settings) {
+                configuration.problems.append(problem(remark, .kept))
+            }
+            return origin
+        } catch {
+            let outcome: ConfigurationProblem.Outcome =
+                row.isSecret ? .fatal : .fallback(row.defaultText)
+            configuration.problems.append(problem(error.reason, outcome))
+            return .standard
+        }
+    }
+
+    private mutating func loadRedis(_ row: SettingRow) -> ValueOrigin {
+        let source = RedisSource(environment: environment, flag: flags[row.flag])
+        do throws(RedisSource.Refusal) {
+            let (target, origin) = try source.resolve()
+            configuration.settings.redis = target
+            return origin
+        } catch {
+            configuration.problems.append(
+                ConfigurationProblem(
+                    name: error.name, refusedValue: error.shownValue, reason: error.reason,
+                    outcome: flags[row.flag] == nil ? .fatal : .usageError))
+            return .standard
+        }
+    }
+
+    private mutating func refuseUnknownFlags() {
+        for flag in flags.keys.sorted() where SettingsTable.row(flag: flag) == nil {
+            configuration.problems.append(
+                ConfigurationProblem(
+                    name: "--\(flag)", refusedValue: nil, reason: "is not a setting",
+                    outcome: .usageError))
+        }
+    }
+
+    private mutating func warnOfUnknownVariables() {
+        let known = SettingsTable.rows.map(\.variable)
+        for name in environment.keys.sorted()
+        where name.hasPrefix("STATUS_") && !known.contains(name) {
+            let hint = NearestName.find(name, among: known).map { "; was \($0) meant?" } ?? ""
+            let shown = String(name.debugDescription.dropFirst().dropLast())
+            configuration.warnings.append(
+                ConfigurationWarning(
+                    name: shown, reason: "is not a setting of this daemon\(hint)", isAdvice: false))
+        }
+    }
+
+    private mutating func warnOfUnlikelyValues() {
+        let settings = configuration.settings
+        if settings.pongTimeout < .seconds(60) {
+            // Browsers slow the timers of pages in the background to one run a minute.
+            warn(
+                "STATUS_PONG_TIMEOUT",
+                "is under 60s: pages in the background, whose timers browsers slow down to one run"
+                    + " a minute, may be cut off", isAdvice: true)
+        }
+        if settings.pongTimeout <= settings.pingInterval {
+            warn(
+                "STATUS_PONG_TIMEOUT",
+                "is not longer than STATUS_PING_INTERVAL: clients are cut off between two"
+                    + " heartbeats")
+        }
+        if settings.redisRetryBase > settings.redisRetryMax {
+            warn(
+                "STATUS_REDIS_RETRY_BASE",
+                "is longer than STATUS_REDIS_RETRY_MAX, which is the wait before every attempt")
+        }
+    }
+
+    private mutating func warn(_ name: String, _ reason: String, isAdvice: Bool = false) {
+        configuration.warnings.append(
+            ConfigurationWarning(name: name, reason: reason, isAdvice: isAdvice))
+    }
+}
+
+/// Finds the name that a mistyped one was meant to be.
+enum NearestName {
+    /// The candidate that is fewest edits away; nil where none is within three.
+    static func find(_ name: String, among candidates: [String]) -> String? {
+        var best: (name: String, distance: Int)?
+        for candidate in candidates {
+            let distance = distance(Array(name.utf8), Array(candidate.utf8))
+            if distance <= 3 && distance < best?.distance ?? .max {
+                best = (candidate, distance)
+            }
+        }
+        return best?.name
+    }
+
+    /// The insertions, deletions and replacements of bytes that make one name of the other.
+    static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+        var previous = Array(0...right.count)
+        for (row, byte) in left.enumerated() {
+            var current = [row + 1]
+            for (column, other) in right.enumerated() {
+                let replaced = previous[column] + (byte == other ? 0 : 1)
+                current.append(min(replaced, previous[column + 1] + 1, current[column] + 1))
+            }
+            previous = current
+        }
+        return previous[right.count]
+    }
+}

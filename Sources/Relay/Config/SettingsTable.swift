@@ -1,0 +1,119 @@
+/// One setting: its names, what it means, and how its value is read and printed.
+public struct SettingRow: Sendable {
+    /// The environment variable, such as `STATUS_PING_INTERVAL`.
+    public let variable: String
+    /// The flag without its dashes, such as `ping-interval`.
+    public let flag: String
+    /// What stands for the value in a usage text, such as `duration`.
+    public let placeholder: String
+    /// What the setting does, in a clause without a full stop.
+    public let meaning: String
+    /// Whether a refused value may hold a password and must not be shown.
+    let isSecret: Bool
+    /// Stores a value; gives back complaints about one that is used all the same.
+    let apply: @Sendable (String, inout Settings) throws(InvalidValue) -> [String]
+    /// Prints the value that is in force, passwords masked.
+    let print: @Sendable (Settings) -> String
+
+    /// The value of a daemon that nobody has configured; empty for an empty list.
+    public var defaultText: String { print(Settings()) }
+
+    fileprivate init<Value>(
+        _ variable: String, _ path: any WritableKeyPath<Settings, Value> & Sendable,
+        _ value: SettingValue<Value>, isSecret: Bool = false, _ meaning: String
+    ) {
+        self.variable = variable
+        flag = variable.dropFirst("STATUS_".count).lowercased().split(separator: "_")
+            .joined(separator: "-")
+        placeholder = value.placeholder
+        self.meaning = meaning
+        self.isSecret = isSecret
+        apply = { (text, settings) throws(InvalidValue) in
+            let parsed = try value.parse(text)
+            settings[keyPath: path] = parsed
+            return value.remarks(parsed)
+        }
+        print = { value.print($0[keyPath: path]) }
+    }
+}
+
+/// Every setting there is.
+///
+/// Loading, the usage text, `--check-config` and the warning of unknown names all read this table.
+public enum SettingsTable {
+    /// The settings in the order in which they are documented.
+    public static let rows: [SettingRow] = [
+        SettingRow(
+            "STATUS_LISTEN_ADDR", \.listenAddress, .listenAddress,
+            "where browsers connect: host:port, :port, [v6]:port or unix:/path"),
+        redisURL,
+        SettingRow("STATUS_PING_INTERVAL", \.pingInterval, .positiveDuration, "heartbeat cadence"),
+        SettingRow(
+            "STATUS_PONG_TIMEOUT", \.pongTimeout, .positiveDuration,
+            "idle cut-off of a browser; under 60s gives a warning"),
+        SettingRow(
+            "STATUS_WRITE_TIMEOUT", \.writeTimeout, .positiveDuration,
+            "the oldest that an unsent byte to a browser may become"),
+        SettingRow(
+            "STATUS_REDIS_REQUEST_TIMEOUT", \.redisRequestTimeout, .durationOrDisabled,
+            "every command to Redis is answered within it; 0 disables"),
+        SettingRow(
+            "STATUS_REDIS_PING_INTERVAL", \.redisPingInterval, .positiveDuration,
+            "a link to Redis that is quiet for so long is sent a PING"),
+        SettingRow(
+            "STATUS_REDIS_MAX_RETRIES", \.redisMaxRetries, .cap,
+            "attempts on Redis before giving up; 0 = no cap"),
+        SettingRow(
+            "STATUS_REDIS_RETRY_BASE", \.redisRetryBase, .positiveDuration,
+            "shortest wait before another attempt on Redis"),
+        SettingRow(
+            "STATUS_REDIS_RETRY_MAX", \.redisRetryMax, .positiveDuration,
+            "longest wait before another attempt on Redis"),
+        SettingRow(
+            "STATUS_REDIS_DIAL_CONCURRENCY", \.redisDialConcurrency, .integer(in: 1...1_000_000),
+            "dials to Redis in flight at once, in the whole process"),
+        SettingRow(
+            "STATUS_REDIS_DIAL_RATE", \.redisDialRate, .integer(in: 1...1_000_000),
+            "dials to Redis begun per second, in the whole process"),
+        SettingRow(
+            "STATUS_SHUTDOWN_TIMEOUT", \.shutdownTimeout, .durationOrZero,
+            "how long a shutdown waits for clients to take their last bytes"),
+        SettingRow(
+            "STATUS_HANGUP_ON_SHUTDOWN", \.hangupOnShutdown, .boolean,
+            "send clients a hangup before the close of a shutdown"),
+        SettingRow(
+            "STATUS_LOG_LEVEL", \.logLevel, .level, "debug, info, warn or warning, error"),
+        SettingRow("STATUS_METRICS_ENABLED", \.metricsEnabled, .boolean, "serve /metrics"),
+        SettingRow("STATUS_CONSOLE_ENABLED", \.consoleEnabled, .boolean, "serve /console"),
+        SettingRow(
+            "STATUS_ALLOWED_ORIGINS", \.allowedOrigins, .originPatterns,
+            "comma-separated patterns of the origins that are let in; none lets in all"),
+        SettingRow(
+            "STATUS_MAX_MESSAGE_SIZE", \.maxMessageSize, .size,
+            "largest message from a browser: bytes, or KB, MB, KiB, MiB"),
+        SettingRow(
+            "STATUS_MAX_PAYLOAD_SIZE", \.maxPayloadSize, .size,
+            "largest payload from Redis that is relayed"),
+        SettingRow(
+            "STATUS_MAX_CONNECTIONS", \.maxConnections, .integer(in: 0...10_000_000),
+            "WebSockets open at once; 0 = what the descriptor limit allows"),
+    ]
+
+    /// The row of the Redis server, whose value has other sources besides its own variable.
+    static let redisURL = SettingRow(
+        "STATUS_REDIS_URL", \.redis, .redisURL, isSecret: true,
+        "redis://, rediss:// (TLS) or unix:// with user, password and database")
+
+    /// Variables that have no flag: they make up the Redis URL where `STATUS_REDIS_URL` is unset.
+    public static let companions: [(variable: String, meaning: String)] = [
+        ("REDIS_URL", "used where STATUS_REDIS_URL is unset"),
+        ("REDIS_HOST", "used with REDIS_PORT where both URLs are unset; database 2"),
+        ("REDIS_PORT", "used with REDIS_HOST where both URLs are unset; database 2"),
+        ("REDIS_PASSWORD", "put into the URL when that has no password"),
+    ]
+
+    /// The row of a flag that is written without its dashes; nil where there is none.
+    public static func row(flag: String) -> SettingRow? {
+        rows.first { $0.flag == flag }
+    }
+}

@@ -1,0 +1,50 @@
+/// A date and a time of day in UTC, in the proleptic Gregorian calendar.
+struct Timestamp: Equatable, CustomStringConvertible {
+    let year: Int64
+    let month: Int64
+    let day: Int64
+    let hour: Int64
+    let minute: Int64
+    let second: Int64
+    let microsecond: Int64
+
+    /// Takes apart a count of nanoseconds since 1970-01-01T00:00:00Z, which may be negative.
+    ///
+    /// The date comes from the algorithm `civil_from_days` of Howard Hinnant: years begin in March,
+    /// so that the leap day is the last, and 400 years are an era of 146,097 days.
+    init(nanosecondsSinceEpoch count: Int64) {
+        let (days, nanoseconds) = Timestamp.floorDivide(count, 86_400_000_000_000)
+        let (era, dayOfEra) = Timestamp.floorDivide(days + 719_468, 146_097)
+        let yearOfEra =
+            (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let monthFromMarch = (5 * dayOfYear + 2) / 153
+        day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
+        month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
+        year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+
+        let seconds = nanoseconds / 1_000_000_000
+        hour = seconds / 3_600
+        minute = seconds / 60 % 60
+        second = seconds % 60
+        microsecond = nanoseconds / 1_000 % 1_000_000
+    }
+
+    /// RFC 3339 with microseconds: `2026-11-23T08:45:34.123456Z`.
+    var description: String {
+        func padded(_ number: Int64, _ width: Int) -> String {
+            let digits = String(number)
+            return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+        }
+        return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))"
+            + "T\(padded(hour, 2)):\(padded(minute, 2)):\(padded(second, 2))"
+            + ".\(padded(microsecond, 6))Z"
+    }
+
+    private static func floorDivide(
+        _ dividend: Int64, _ divisor: Int64
+    ) -> (quotient: Int64, remainder: Int64) {
+        let (quotient, remainder) = dividend.quotientAndRemainder(dividingBy: divisor)
+        return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
+    }
+}
