@@ -48,6 +48,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["Sys/CLinux"],
+            resources: [.embedInCode("Console/console.html")],
             swiftSettings: rules),
         .executableTarget(
             name: "Main",

@@ -23,6 +23,17 @@ enum ClientEnd: Equatable, Sendable {
     /// Redis was given up.
     case redisGivenUp
 
+    /// The reason in the close frame.
+    var closeReason: String {
+        switch self {
+        case .pongTimeout: "pong timeout"
+        case .shutdown: "shutting down"
+        case .redisGivenUp: "redis unavailable"
+        case .protocolError(_, let reason): reason
+        default: ""
+        }
+    }
+
     /// A short name for logs and metrics.
     var reason: String {
         switch self {

@@ -187,10 +187,10 @@ struct RedisLink {
         }
         hello += ["SETNAME", Self.clientName]
         output.command(hello)
-        await(.hello, now: now)
+        expect(.hello, now: now)
     }
 
-    private mutating func await(_ command: Command, now: Instant) {
+    private mutating func expect(_ command: Command, now: Instant) {
         awaited = command
         let timeout = settings.redisRequestTimeout
         stateDeadline = timeout == .zero ? .never : now + timeout
@@ -265,7 +265,7 @@ struct RedisLink {
         }
         if let next = command.next(for: self) {
             if command == .hello || command == .setName { sendSelection(&output) }
-            await(next, now: now)
+            expect(next, now: now)
             return nil
         }
         state = .live
@@ -286,7 +286,7 @@ struct RedisLink {
             output.command(["AUTH"] + user + [password.revealed])
         }
         output.command(["CLIENT", "SETNAME", Self.clientName])
-        await(target.password == nil ? .setName : .auth, now: now)
+        expect(target.password == nil ? .setName : .auth, now: now)
     }
 
     /// Sends what follows the greeting, in one piece.
@@ -295,7 +295,7 @@ struct RedisLink {
         switch purpose {
         case .probe: output.command(["PING"])
         case .subscription(let channel):
-            output.command([Array("SUBSCRIBE".utf8), channel])
+            output.command(bytes: [Array("SUBSCRIBE".utf8), channel])
         }
     }
 
@@ -321,7 +321,7 @@ struct RedisLink {
             guard awaited == nil else { return .failed(.stalled) }
             pingNonce &+= 1
             output.command(["PING", String(pingNonce, radix: 16)])
-            await(.ping, now: now)
+            expect(.ping, now: now)
             return .none
         }
     }

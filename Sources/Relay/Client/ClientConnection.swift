@@ -1,0 +1,313 @@
+import WSFrame
+
+/// What the shell has to do for a browser's connection.
+enum ClientAction: Equatable, Sendable {
+    /// Nothing more: all bytes are consumed.
+    case none
+    /// Decide what a request gets, then call `respond` or `upgrade`.
+    case route(HTTPRequest)
+    /// A text message that is not JSON was ignored: count it.
+    case ignoredMalformedMessage
+    /// What is queued is the last: send it, end the sending direction, wait for the peer's end.
+    case finish(ClientEnd)
+    /// Close at once.
+    case abort(ClientEnd)
+}
+
+/// One browser's connection, from the HTTP request to the closed WebSocket.
+///
+/// Pure: bytes and instants in, actions and bytes out. The way of a connection:
+///
+///     state       input                               next state
+///     request     a whole request                     (the router decides)
+///     request     an answer                           finishing
+///     request     an upgrade                          opening: the subscription is awaited
+///     request     ill-formed, too long, too late      finishing, with a status
+///     opening     subscribed, or waited long enough   open: 101, and the first ping if subscribed
+///     open        close frame                         finishing, after the echo
+///     open        hangup, pong time-out, …            closing: our close frame is out
+///     open        broken protocol                     finishing, with a close code
+///     closing     close frame, end, time-out          finishing
+///     finishing   everything sent, the peer's end     (closed)
+///
+/// The first ping says that the stream is live: none goes out before the subscription is
+/// acknowledged (I2).
+struct ClientConnection {
+    /// The longest wait for a complete request head.
+    static let requestLimit = Nanoseconds.seconds(10)
+    /// The longest wait for the peer's close frame after ours.
+    static let closeLimit = Nanoseconds.seconds(5)
+    /// The longest wait for the peer's end of the stream after our last byte.
+    static let lingerLimit = Nanoseconds.seconds(2)
+    /// The wait for the subscription where Redis has no time limit of its own.
+    static let unlimitedOpeningLimit = Nanoseconds.seconds(5)
+    /// Most bytes of frames that may arrive ahead of the `101`.
+    static let earlyBytesLimit = 64 * 1024
+
+    enum State: UInt8, Equatable, Sendable {
+        case request, opening, open, closing, finishing
+    }
+
+    private(set) var state = State.request
+    /// The channel, once the upgrade is under way.
+    private(set) var channel: ChannelName?
+    /// Whether the subscription was acknowledged at least once.
+    private(set) var isLive = false
+
+    private let configuration: SharedSettings
+    private var parser: HTTPRequestParser?
+    private var acceptKey = ""
+    private var decoder: WebSocketDecoder
+    private var handshake = CloseHandshake(role: .server)
+    private var isPingOwed = false
+    private let phase: UInt64
+    private var stateDeadline: Instant
+    private var pingDeadline = Instant.never
+    private var idleDeadline = Instant.never
+    /// Why the connection ends: the first reason given stays.
+    private var cause: ClientEnd?
+    private var hasPeerEnded = false
+
+    /// Begins with an accepted connection; `phase` is random and spreads the heartbeats.
+    init(configuration: SharedSettings, phase: UInt64, now: Instant) {
+        self.configuration = configuration
+        self.phase = phase
+        parser = HTTPRequestParser()
+        decoder = WebSocketDecoder(
+            role: .server,
+            limits: WebSocketLimits(maxMessageSize: configuration.settings.maxMessageSize))
+        stateDeadline = now + Self.requestLimit
+    }
+
+    private var settings: Settings { configuration.settings }
+
+    /// Whether frames may be queued for the browser.
+    var takesMessages: Bool { state == .open && handshake.maySend }
+
+    /// Whether bytes from the peer are wanted now; early frames wait in the kernel.
+    var wantsInput: Bool { state != .opening && !hasPeerEnded }
+
+    /// Whether nothing but the sending of what is queued keeps the connection open.
+    var isDone: Bool { state == .finishing && hasPeerEnded }
+
+    /// The instant at which ``timedOut(now:reply:)`` must be called if nothing comes before.
+    var nextDeadline: Instant { min(stateDeadline, min(pingDeadline, idleDeadline)) }
+
+    // MARK: - Input
+
+    /// Consumes bytes of `buffer[offset..<end]` up to the next thing to do; `offset` moves on.
+    ///
+    /// Call it again until it says ``ClientAction/none``; the bytes from `offset` are to be kept.
+    mutating func receive(
+        _ buffer: inout [UInt8], from offset: inout Int, to end: Int, now: Instant,
+        reply: inout [UInt8]
+    ) -> ClientAction {
+        switch state {
+        case .request: return receiveRequest(buffer, from: &offset, to: end, now: now, &reply)
+        case .opening: return .none
+        case .open, .closing:
+            return receiveFrames(&buffer, from: &offset, to: end, now: now, &reply)
+        case .finishing:
+            offset = end
+            return .none
+        }
+    }
+
+    private mutating func receiveRequest(
+        _ buffer: [UInt8], from offset: inout Int, to end: Int, now: Instant,
+        _ reply: inout [UInt8]
+    ) -> ClientAction {
+        let step: HTTPRequestStep
+        do throws(HTTPError) {
+            guard
+                let next = try parser?.next(buffer.span.extracting(0..<end), from: offset)
+            else { return .none }
+            step = next
+        } catch {
+            offset = end
+            let response = HTTPResponse(status: error.status, text: error.reason)
+            response.append(to: &reply)
+            return finish(.badRequest(status: error.status, reason: error.reason), now: now)
+        }
+        offset = step.end
+        guard case .request(let request) = step.event else { return .none }
+        parser = nil
+        return .route(request)
+    }
+
+    private mutating func receiveFrames(
+        _ buffer: inout [UInt8], from offset: inout Int, to end: Int, now: Instant,
+        _ reply: inout [UInt8]
+    ) -> ClientAction {
+        while true {
+            let step: WebSocketStep
+            do throws(WebSocketError) {
+                step = try decoder.next(&buffer, from: offset, to: end)
+            } catch {
+                offset = end
+                return failed(error, now: now, &reply)
+            }
+            offset = step.end
+            switch step.event {
+            case .incomplete:
+                return .none
+            case .text(let payload):
+                guard handshake.mayReceive else { continue }
+                let message = payload.withSpan(in: buffer) { ClientMessage($0) }
+                if !received(message, now: now, &reply) { return .ignoredMalformedMessage }
+            case .binary, .pong:
+                continue
+            case .ping(let payload):
+                guard handshake.maySend else { continue }
+                payload.withSpan(in: buffer) { FrameEncoder.append(.pong, $0, to: &reply) }
+            case .close(let code, _):
+                return closed(by: handshake.received(code: code), now: now, &reply)
+            }
+        }
+    }
+
+    /// Returns false for a message that is ignored because it is malformed.
+    private mutating func received(
+        _ message: ClientMessage, now: Instant, _ reply: inout [UInt8]
+    ) -> Bool {
+        switch message {
+        case .initialize:
+            idleDeadline = now + settings.pongTimeout
+            if isLive { reply += StatusFrame.ping } else { isPingOwed = true }
+        case .pong: idleDeadline = now + settings.pongTimeout
+        case .unknown: break
+        case .malformed: return false
+        }
+        return true
+    }
+
+    private mutating func failed(
+        _ error: WebSocketError, now: Instant, _ reply: inout [UInt8]
+    ) -> ClientAction {
+        let end = ClientEnd.protocolError(code: error.closeCode, reason: error.reason)
+        if case .sendAndEnd(let code) = handshake.fail(error) {
+            FrameEncoder.appendClose(code: code, reason: error.reason, to: &reply)
+        }
+        return finish(end, now: now)
+    }
+
+    private mutating func closed(
+        by action: CloseHandshake.Action, now: Instant, _ reply: inout [UInt8]
+    ) -> ClientAction {
+        switch action {
+        case .sendAndEnd(let code), .send(let code), .sendAndWait(let code):
+            FrameEncoder.appendClose(code: code, to: &reply)
+        case .end, .wait, .none: break
+        }
+        return finish(.closedByClient(code: handshake.code), now: now)
+    }
+
+    /// The peer has ended its sending direction.
+    mutating func endOfStream() -> ClientAction {
+        hasPeerEnded = true
+        if state == .finishing { return .none }
+        _ = handshake.transportEnded()
+        return abort(.vanished)
+    }
+
+    // MARK: - Output
+
+    /// Answers the request; the connection ends after it.
+    mutating func respond(
+        _ response: HTTPResponse, now: Instant, reply: inout [UInt8]
+    ) -> ClientAction {
+        response.append(to: &reply)
+        return finish(.answered(status: response.status), now: now)
+    }
+
+    /// Accepts the upgrade; the `101` waits for the subscription.
+    mutating func upgrade(to channel: ChannelName, acceptKey: String, now: Instant) {
+        self.channel = channel
+        self.acceptKey = acceptKey
+        state = .opening
+        let timeout = settings.redisRequestTimeout
+        stateDeadline = now + (timeout == .zero ? Self.unlimitedOpeningLimit : timeout)
+    }
+
+    /// The subscription is acknowledged, for the first time or again after an outage.
+    mutating func subscribed(now: Instant, reply: inout [UInt8]) {
+        if state == .opening { open(now: now, &reply) }
+        guard takesMessages, !isLive else { return }
+        isLive = true
+        isPingOwed = false
+        reply += StatusFrame.ping
+        let interval = max(1, settings.pingInterval.count)
+        pingDeadline = now + Nanoseconds(Int64(phase % UInt64(interval)) + 1)
+    }
+
+    private mutating func open(now: Instant, _ reply: inout [UInt8]) {
+        WebSocketUpgrade.appendAcceptance(acceptKey: acceptKey, to: &reply)
+        acceptKey = ""
+        state = .open
+        stateDeadline = .never
+        idleDeadline = now + settings.pongTimeout
+    }
+
+    /// Ends the WebSocket from this side, with or without a `hangup` before the close frame.
+    mutating func close(
+        code: UInt16, because cause: ClientEnd, sendsHangup: Bool, now: Instant,
+        reply: inout [UInt8]
+    ) {
+        if state == .opening { open(now: now, &reply) }
+        guard state == .open, case .send(let sent) = handshake.close(code: code) else { return }
+        self.cause = cause
+        if sendsHangup { reply += StatusFrame.hangup }
+        FrameEncoder.appendClose(code: sent, reason: cause.closeReason, to: &reply)
+        state = .closing
+        stateDeadline = now + Self.closeLimit
+        pingDeadline = .never
+        idleDeadline = .never
+    }
+
+    private mutating func finish(_ end: ClientEnd, now: Instant) -> ClientAction {
+        let end = cause ?? end
+        cause = end
+        state = .finishing
+        parser = nil
+        stateDeadline = now + Self.lingerLimit
+        pingDeadline = .never
+        idleDeadline = .never
+        return .finish(end)
+    }
+
+    private func abort(_ end: ClientEnd) -> ClientAction {
+        .abort(cause ?? end)
+    }
+
+    // MARK: - Time
+
+    /// The deadline has come.
+    mutating func timedOut(now: Instant, reply: inout [UInt8]) -> ClientAction {
+        if now >= stateDeadline {
+            switch state {
+            case .request: return abort(.requestTimeout)
+            case .opening: open(now: now, &reply)
+            case .closing, .finishing: return abort(.vanished)
+            case .open: break
+            }
+        }
+        if now >= idleDeadline {
+            close(
+                code: WebSocketCloseCode.policyViolation, because: .pongTimeout,
+                sendsHangup: false, now: now, reply: &reply)
+            return .none
+        }
+        if now >= pingDeadline {
+            reply += StatusFrame.ping
+            pingDeadline = nextPing(after: now)
+        }
+        return .none
+    }
+
+    /// The next beat of the same phase: a late turn of the loop shifts no later beat.
+    private func nextPing(after now: Instant) -> Instant {
+        let interval = max(1, settings.pingInterval.count)
+        let missed = max(0, (now - pingDeadline).count) / interval
+        return pingDeadline + Nanoseconds(interval) * (missed + 1)
+    }
+}

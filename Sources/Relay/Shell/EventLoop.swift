@@ -1,0 +1,188 @@
+/// What came of sending a socket's queue.
+enum FlushOutcome: Equatable {
+    /// Everything is sent.
+    case drained
+    /// The socket is full; it is watched for room.
+    case blocked
+    case failed(SystemError)
+}
+
+/// The mechanics of one event loop: sockets, timers, and what one turn collects.
+///
+/// It knows nothing of what its sockets are for. Everything of a connection happens on one loop, in
+/// one thread, without locks (I1). Output collects during a turn and leaves in one write a socket at
+/// its end (I4).
+struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
+    /// Bytes read from one socket in one turn, at most.
+    static var readSize: Int { 64 * 1024 }
+    /// Timers fired or moved in one turn, at most.
+    static var timerLimit: Int { 4096 }
+
+    var sys: S
+    /// The instant of the present turn.
+    private(set) var now: Instant
+    private(set) var wheel: TimerWheel
+    private(set) var pool = BlockPool()
+    /// What reads go into; whoever handles a socket takes it and gives it back.
+    var readBuffer: [UInt8]
+    private var dirty: [Token] = []
+    private var hasMoreTimers = false
+
+    init(sys: consuming S) {
+        now = sys.now()
+        wheel = TimerWheel(start: now)
+        readBuffer = Array(repeating: 0, count: Self.readSize)
+        self.sys = sys
+    }
+
+    // MARK: - Turns
+
+    /// Waits for events until the next timer and appends them to `events`.
+    mutating func wait(into events: inout [SysEvent]) {
+        sys.wait(until: hasMoreTimers ? now : wheel.nextExpiry, into: &events)
+        now = sys.now()
+    }
+
+    /// Appends the owners of the timers that are due to `owners`.
+    mutating func fireTimers(into owners: inout [Token]) {
+        hasMoreTimers = wheel.expire(now: now, limit: Self.timerLimit, into: &owners)
+    }
+
+    /// Takes the sockets that have something to send or that ended during the turn.
+    mutating func takeDirty(into tokens: inout [Token]) {
+        swap(&dirty, &tokens)
+        dirty.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: - Sockets
+
+    /// Makes the record of a socket that is not connected yet.
+    mutating func makeSocket(token: Token) -> Socket {
+        Socket(token: token, timer: wheel.makeTimer(owner: token))
+    }
+
+    /// Connects the record with an accepted descriptor, watched for reading.
+    mutating func adopt(_ descriptor: Descriptor, in socket: inout Socket) {
+        socket.descriptor = descriptor
+        socket.interest = .read
+        socket.hasEnded = false
+        sys.watch(descriptor, token: socket.token, for: .read)
+    }
+
+    /// Begins a connection; its decision is told as room to write.
+    mutating func dial(_ address: SocketAddress, in socket: inout Socket) -> SystemError? {
+        do throws(SystemError) {
+            socket.descriptor = try sys.dial(address, token: socket.token)
+            socket.interest = .write
+            socket.hasEnded = false
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// Changes what the socket is watched for, if it is a change.
+    mutating func watch(_ socket: inout Socket, for interest: Interest) {
+        guard socket.isOpen, socket.interest != interest else { return }
+        socket.interest = interest
+        sys.rewatch(socket.descriptor, token: socket.token, for: interest)
+    }
+
+    /// Queues bytes for the end of the turn.
+    mutating func queue(_ bytes: [UInt8], on socket: inout Socket) {
+        queue(bytes.span, on: &socket)
+    }
+
+    /// Queues bytes for the end of the turn.
+    mutating func queue(_ bytes: Span<UInt8>, on socket: inout Socket) {
+        guard bytes.count > 0 else { return }
+        socket.output.append(bytes, now: now, pool: &pool)
+        markDirty(&socket)
+    }
+
+    /// Puts the socket on the list of those looked at when the turn ends.
+    mutating func markDirty(_ socket: inout Socket) {
+        guard !socket.isDirty else { return }
+        socket.isDirty = true
+        dirty.append(socket.token)
+    }
+
+    /// Sends what is queued, in one write, and watches for room where that was not all.
+    mutating func flush(_ socket: inout Socket, reads: Bool) -> FlushOutcome {
+        guard socket.isOpen else { return .drained }
+        let interest: Interest = reads ? .read : []
+        guard !socket.output.isEmpty else {
+            watch(&socket, for: interest)
+            return .drained
+        }
+        switch sys.send(socket.descriptor, socket.output) {
+        case .failed(let error):
+            return .failed(error)
+        case .sent(let count):
+            socket.output.remove(first: count, now: now, pool: &pool)
+            let isDrained = socket.output.isEmpty
+            watch(&socket, for: isDrained ? interest : interest.union(.write))
+            return isDrained ? .drained : .blocked
+        }
+    }
+
+    /// Ends the sending direction, once.
+    mutating func endSending(_ socket: inout Socket) {
+        guard socket.isOpen, !socket.hasEnded else { return }
+        socket.hasEnded = true
+        sys.shutdownSending(socket.descriptor)
+    }
+
+    /// Closes the connection and drops what is queued; the record can be connected again.
+    mutating func disconnect(_ socket: inout Socket, reset: Bool = false) {
+        socket.output.clear(&pool)
+        socket.input.clear()
+        guard socket.isOpen else { return }
+        sys.close(socket.descriptor, reset: reset)
+        socket.descriptor = -1
+        socket.interest = []
+    }
+
+    /// Closes the connection and gives the timer back: the end of the record.
+    mutating func release(_ socket: inout Socket, reset: Bool = false) {
+        disconnect(&socket, reset: reset)
+        wheel.release(socket.timer)
+    }
+
+    /// Takes the read buffer back after use.
+    ///
+    /// A connection that ended while its leftover bytes were joined with it took it along.
+    mutating func giveBack(_ buffer: inout [UInt8]) {
+        readBuffer = take(&buffer)
+        if readBuffer.count != Self.readSize {
+            readBuffer = Array(repeating: 0, count: Self.readSize)
+        }
+    }
+
+    // MARK: - Timers
+
+    /// Sees to it that the socket's timer fires at `deadline` or before.
+    ///
+    /// A deadline that moves away costs nothing: the timer fires at the former one, finds nothing
+    /// due, and is armed anew.
+    mutating func arm(_ socket: inout Socket, at deadline: Instant) {
+        guard deadline < socket.armedAt else { return }
+        socket.armedAt = deadline
+        wheel.arm(socket.timer, at: deadline)
+    }
+
+    /// Notes that the socket's timer has fired.
+    func fired(_ socket: inout Socket) {
+        socket.armedAt = .never
+    }
+
+    /// Makes a timer that belongs to no socket.
+    mutating func makeTimer(token: Token) -> TimerID {
+        wheel.makeTimer(owner: token)
+    }
+
+    /// Arms a timer that belongs to no socket.
+    mutating func arm(_ timer: TimerID, at deadline: Instant) {
+        wheel.arm(timer, at: deadline)
+    }
+}

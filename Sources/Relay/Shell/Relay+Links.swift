@@ -1,0 +1,251 @@
+import Logging
+import RESP
+import WSFrame
+
+// Links to Redis: dialing through the gate, reading, forwarding, retrying.
+extension Relay where S: ~Copyable {
+    /// Makes a link; it dials when the gate lets it through.
+    mutating func openLink(_ purpose: LinkPurpose, receivers: Receivers) -> SlotID {
+        let machine = RedisLink(
+            purpose: purpose, configuration: configuration, seed: loop.sys.random())
+        let id = links.insert { id in
+            LinkEntry(
+                machine: machine, socket: loop.makeSocket(token: Token(.link, id)),
+                receivers: receivers)
+        }
+        gate.enqueue(id)
+        return id
+    }
+
+    /// Lets waiting links dial, as far as the gate allows.
+    mutating func openGate() {
+        while let id = gate.next(
+            now: loop.now,
+            isWanted: { links.contains($0) && links[$0].machine.state == .waiting })
+        {
+            links[id].isDialing = true
+            if links[id].machine.dials > 0, links[id].machine.purpose != .probe {
+                metrics.redisReconnects += 1
+            }
+            perform(links[id].machine.begin(now: loop.now), on: id)
+            if links.contains(id) { arm(link: id) }
+        }
+        if let deadline = gate.nextDeadline(now: loop.now) {
+            loop.arm(gateTimer, at: deadline)
+        }
+    }
+
+    /// The client needs its link no more.
+    mutating func releaseLink(of client: SlotID) {
+        guard let id = clients[client].link.take(), links.contains(id) else { return }
+        links[id].receivers.remove(client)
+        if links[id].receivers.isEmpty { closeLink(id) }
+    }
+
+    /// Closes a link and forgets it.
+    mutating func closeLink(_ id: SlotID) {
+        endDial(id)
+        loop.release(&links[id].socket)
+        links.remove(id)
+    }
+
+    private mutating func endDial(_ id: SlotID) {
+        guard links[id].isDialing else { return }
+        links[id].isDialing = false
+        gate.finished()
+    }
+
+    // MARK: - Events
+
+    mutating func linkEvent(_ id: SlotID, readable: Bool, writable: Bool) {
+        guard links.contains(id), links[id].socket.isOpen else { return }
+        if links[id].machine.state == .dialing {
+            decideDial(id)
+            return
+        }
+        if readable { readLink(id) }
+        if links.contains(id), writable { loop.markDirty(&links[id].socket) }
+    }
+
+    private mutating func decideDial(_ id: SlotID) {
+        if let error = loop.sys.dialError(links[id].socket.descriptor) {
+            loop.disconnect(&links[id].socket)
+            perform(links[id].machine.dialFailed(error, now: loop.now), on: id)
+        } else {
+            encoder.removeAll()
+            links[id].machine.connected(now: loop.now, output: &encoder)
+            loop.queue(encoder.bytes, on: &links[id].socket)
+        }
+        if links.contains(id) { arm(link: id) }
+    }
+
+    private mutating func readLink(_ id: SlotID) {
+        var buffer = take(&loop.readBuffer)
+        let outcome = loop.sys.receive(links[id].socket.descriptor, into: &buffer)
+        switch outcome {
+        case .bytes(let count): consumeLink(id, &buffer, count)
+        case .endOfStream: linkFailed(id, .closedByRedis)
+        case .wouldBlock: break
+        case .failed(let error): linkFailed(id, LinkFailure(error))
+        }
+        loop.giveBack(&buffer)
+        if links.contains(id) { arm(link: id) }
+    }
+
+    private mutating func consumeLink(_ id: SlotID, _ buffer: inout [UInt8], _ count: Int) {
+        let total = links[id].socket.input.join(&buffer, count: count)
+        var offset = 0
+        encoder.removeAll()
+        while true {
+            let action = links[id].machine.receive(
+                buffer.span.extracting(0..<total), from: &offset, now: loop.now, output: &encoder)
+            if action == .none { break }
+            if case .message(let payload) = action {
+                forward(buffer.span.extracting(payload), from: id)
+            } else {
+                perform(action, on: id)
+            }
+            // Delivering may end the client and its link; a failure leaves nothing to keep.
+            guard links.contains(id), links[id].socket.isOpen else { return }
+        }
+        links[id].socket.input.keep(&buffer, from: offset, of: total)
+        loop.queue(encoder.bytes, on: &links[id].socket)
+    }
+
+    /// Escapes and frames a payload once and queues it for every receiver of the link.
+    private mutating func forward(_ payload: Span<UInt8>, from id: SlotID) {
+        var storage = take(&frame)
+        let built = StatusFrame.build(payload, in: &storage)
+        metrics.replacements += UInt64(built.replacements)
+        for client in links[id].receivers {
+            deliver(storage.span.extracting(built.frame), to: client)
+        }
+        frame = storage
+    }
+
+    /// Does what a link's machine asks for; one step may lead to the next.
+    mutating func perform(_ action: LinkAction, on id: SlotID) {
+        var action = action
+        while true {
+            switch action {
+            case .none, .message:
+                return
+            case .resolve(let host, let port):
+                loop.sys.resolve(host: host, port: port, token: Token(.link, id))
+                return
+            case .dial(let address):
+                guard let error = loop.dial(address, in: &links[id].socket) else { return }
+                action = links[id].machine.dialFailed(error, now: loop.now)
+            case .live:
+                linkIsLive(id)
+                return
+            case .oversized(let length):
+                metrics.payloadsOversized += 1
+                log.redis.warning(
+                    "skipped a payload over STATUS_MAX_PAYLOAD_SIZE",
+                    metadata: metadata(of: id).merging(["bytes": "\(length)"]) { $1 })
+                return
+            case .failed(let failure):
+                linkFailed(id, failure)
+                return
+            }
+        }
+    }
+
+    private mutating func linkIsLive(_ id: SlotID) {
+        endDial(id)
+        guard links[id].machine.purpose != .probe else {
+            log.redis.info("redis answers", metadata: ["url": "\(settings.redis)"])
+            if phase == .starting {
+                phase = .serving
+                log.server.info("ready")
+            }
+            return
+        }
+        log.redis.debug("redis subscription established", metadata: metadata(of: id))
+        for client in links[id].receivers {
+            subscribed(client)
+        }
+    }
+
+    // MARK: - Failures and time
+
+    mutating func linkFailed(_ id: SlotID, _ failure: LinkFailure) {
+        endDial(id)
+        loop.disconnect(&links[id].socket)
+        switch failure {
+        case .timeout, .stalled, .dialTimeout: metrics.redisTimeouts += 1
+        default: break
+        }
+        let isProbe = links[id].machine.purpose == .probe
+        let isStarting = isProbe && phase == .starting
+        if isStarting, failure.isFatalAtStart {
+            phase = .stopped(fatal: "redis at \(settings.redis): \(failure)")
+            return
+        }
+        // Once the daemon serves, its probe never gives up.
+        let cap = isProbe && !isStarting ? 0 : settings.redisMaxRetries
+        switch links[id].machine.retry(cap: cap, now: loop.now) {
+        case .retry(let delay, let attempt):
+            logFailure(id, failure, ["retry_in_ms": "\(delay.milliseconds)", "attempt": "\(attempt)"])
+            arm(link: id)
+        case .giveUp(let attempts):
+            if isStarting {
+                phase = .stopped(
+                    fatal: "redis at \(settings.redis): \(failure), after \(attempts) attempts")
+                return
+            }
+            logFailure(id, failure, ["given_up_after_attempts": "\(attempts)"])
+            let receivers = links[id].receivers
+            closeLink(id)
+            for client in receivers { giveUp(on: client) }
+        }
+    }
+
+    private mutating func logFailure(
+        _ id: SlotID, _ failure: LinkFailure, _ outcome: Logger.Metadata
+    ) {
+        guard case .logged(let suppressed) = linkLogLimit.admit(at: loop.now) else { return }
+        var metadata = metadata(of: id).merging(outcome) { $1 }
+        metadata["cause"] = "\(failure.cause)"
+        metadata["error"] = "\(failure)"
+        if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
+        log.redis.warning("redis link failed", metadata: metadata)
+    }
+
+    mutating func flushLink(_ id: SlotID) {
+        guard links.contains(id) else { return }
+        links[id].socket.isDirty = false
+        guard links[id].machine.state != .dialing else { return }
+        if case .failed(let error) = loop.flush(&links[id].socket, reads: true) {
+            linkFailed(id, LinkFailure(error))
+        }
+    }
+
+    mutating func linkTimer(_ id: SlotID) {
+        guard links.contains(id) else { return }
+        loop.fired(&links[id].socket)
+        encoder.removeAll()
+        let wasDialing = links[id].machine.state == .dialing
+        let action = links[id].machine.timedOut(now: loop.now, output: &encoder)
+        if wasDialing, action != .none { loop.disconnect(&links[id].socket) }
+        loop.queue(encoder.bytes, on: &links[id].socket)
+        perform(action, on: id)
+        guard links.contains(id) else { return }
+        if links[id].machine.state == .waiting { gate.enqueue(id) }
+        arm(link: id)
+    }
+
+    private mutating func arm(link id: SlotID) {
+        loop.arm(&links[id].socket, at: links[id].machine.nextDeadline)
+    }
+
+    private func metadata(of id: SlotID) -> Logger.Metadata {
+        switch links[id].machine.purpose {
+        case .probe: return ["link": "probe"]
+        case .subscription(let bytes):
+            guard let channel = ChannelName(bytes: bytes) else { return [:] }
+            return ["run_id": "\(channel.runID)", "channel": "\(channel.channel)"]
+        }
+    }
+}

@@ -1,0 +1,235 @@
+import Logging
+import RESP
+
+/// A browser's connection with its socket.
+struct ClientEntry {
+    var machine: ClientConnection
+    var socket: Socket
+    let peer: String
+    let openedAt: Instant
+    /// The link that serves it, from the upgrade on.
+    var link: SlotID?
+    /// Why it ends, once that is decided.
+    var end: ClientEnd?
+    var messagesForwarded: UInt64 = 0
+}
+
+/// A link to Redis with its socket.
+struct LinkEntry {
+    var machine: RedisLink
+    var socket: Socket
+    var receivers: Receivers
+    /// Whether the link holds a place of the dial gate.
+    var isDialing = false
+}
+
+/// A client of the embedded broker with its socket.
+struct SessionEntry {
+    var session: BrokerSession
+    var socket: Socket
+    var isClosing = false
+}
+
+/// How far the daemon is.
+enum RelayPhase: Equatable, Sendable {
+    /// Redis has not answered yet; upgrades are refused.
+    case starting
+    case serving
+    /// Clients are being sent away; the signal was this.
+    case draining
+    /// The loop ends; a text is the one clear line of a fatal error.
+    case stopped(fatal: String?)
+}
+
+/// The relay on one event loop: it interprets the actions of the machines.
+///
+/// The files beside this one hold the parts: `Relay+Clients`, `Relay+Links`, `Relay+Broker`,
+/// `Relay+Shutdown`.
+struct Relay<S: Sys & ~Copyable>: ~Copyable {
+    /// Connections accepted in one turn, at most.
+    static var acceptLimit: Int { 64 }
+    /// Connections beyond the limit that are answered with a status; more are closed unanswered.
+    static var overLimitReserve: Int { 64 }
+    /// How long accepting pauses when descriptors or memory have run out.
+    static var acceptPause: Nanoseconds { .milliseconds(200) }
+    /// Unsent bytes at which a browser is disconnected (1 MiB); a single message may be longer.
+    static var clientQueueLimit: Int { 1 << 20 }
+
+    var loop: EventLoop<S>
+    let configuration: SharedSettings
+    let router: Router
+    let log: RelayLog
+    let options: RelayOptions
+    var phase = RelayPhase.starting
+    var metrics = Metrics()
+
+    var clients = Slab<ClientEntry>()
+    var links = Slab<LinkEntry>()
+    var sessions = Slab<SessionEntry>()
+    var broker: Broker
+    var gate: DialGate
+    let gateTimer: TimerID
+    let acceptTimer: TimerID
+    let shutdownTimer: TimerID
+    var listener: Descriptor?
+    var brokerListener: Descriptor?
+    /// The link that tells whether Redis answers.
+    var probe: SlotID?
+
+    // Storage that is used again in every turn.
+    var reply: [UInt8] = []
+    var frame: [UInt8] = []
+    var encoder = RESPEncoder()
+    var arguments: [Range<Int>] = []
+    private var events: [SysEvent] = []
+    private var fired: [Token] = []
+    private var dirty: [Token] = []
+
+    var malformedLogLimit = LogRateLimit(lines: 10, per: .seconds(10))
+    var linkLogLimit = LogRateLimit(lines: 50, per: .seconds(1))
+    var acceptLogLimit = LogRateLimit(lines: 1, per: .seconds(10))
+
+    init(sys: consuming S, settings: Settings, options: RelayOptions, log: RelayLog) {
+        loop = EventLoop(sys: sys)
+        configuration = SharedSettings(settings)
+        router = Router(settings: settings)
+        self.options = options
+        self.log = log
+        broker = Broker(password: settings.redis.password, version: options.version)
+        gate = DialGate(
+            concurrency: settings.redisDialConcurrency,
+            ratePerSecond: settings.redisDialRate)
+        gateTimer = loop.makeTimer(token: Token(.gate))
+        acceptTimer = loop.makeTimer(token: Token(.listener))
+        shutdownTimer = loop.makeTimer(token: Token(.shutdown))
+    }
+
+    var settings: Settings { configuration.settings }
+
+    // MARK: - Running
+
+    /// Opens the listeners and begins to probe Redis; the reason where an address cannot be used.
+    mutating func start() {
+        do throws(SystemError) {
+            if let address = options.embeddedBroker {
+                let (descriptor, text) = try loop.sys.listen(
+                    address, token: Token(.brokerListener))
+                brokerListener = descriptor
+                log.broker.info("embedded broker listening", metadata: ["address": "\(text)"])
+            }
+        } catch {
+            let address = options.embeddedBroker.map { "\($0)" } ?? ""
+            phase = .stopped(
+                fatal: "cannot listen on \(address) for the embedded broker: \(error.reason)")
+            return
+        }
+        do throws(SystemError) {
+            let (descriptor, text) = try loop.sys.listen(
+                settings.listenAddress, token: Token(.listener))
+            listener = descriptor
+            log.server.info("listening", metadata: ["address": "\(text)"])
+        } catch {
+            phase = .stopped(
+                fatal: "cannot listen on \(settings.listenAddress): \(error.reason)")
+            return
+        }
+        probe = openLink(.probe, receivers: Receivers())
+        openGate()
+        flushDirty()
+    }
+
+    /// Runs until the loop ends; returns the line of a fatal error, or nil after a clean shutdown.
+    mutating func run() -> String? {
+        start()
+        while true {
+            if case .stopped(let fatal) = phase { return fatal }
+            turn()
+        }
+    }
+
+    /// One turn of the loop: events, timers, dials, and the writes that they led to.
+    mutating func turn() {
+        var events = take(&self.events)
+        loop.wait(into: &events)
+        for event in events { handle(event) }
+        events.removeAll(keepingCapacity: true)
+        self.events = events
+
+        var fired = take(&self.fired)
+        loop.fireTimers(into: &fired)
+        for token in fired { handleTimer(token) }
+        fired.removeAll(keepingCapacity: true)
+        self.fired = fired
+
+        openGate()
+        flushDirty()
+        if phase == .draining, clients.count == 0 { finishShutdown() }
+    }
+
+    private mutating func handle(_ event: SysEvent) {
+        switch event {
+        case .socket(let token, let readable, let writable):
+            switch token.kind {
+            case .listener: acceptClients()
+            case .client: clientEvent(token.id, readable: readable, writable: writable)
+            case .link: linkEvent(token.id, readable: readable, writable: writable)
+            case .brokerListener: acceptSessions()
+            case .brokerSession: sessionEvent(token.id, readable: readable, writable: writable)
+            case .gate, .shutdown, nil: break
+            }
+        case .resolved(let token, let resolution):
+            guard token.kind == .link, links.contains(token.id) else { return }
+            perform(links[token.id].machine.resolved(resolution, now: loop.now), on: token.id)
+        case .signal(let signal):
+            beginShutdown(signal: signal)
+        }
+    }
+
+    private mutating func handleTimer(_ token: Token) {
+        switch token.kind {
+        case .client: clientTimer(token.id)
+        case .link: linkTimer(token.id)
+        case .listener: resumeAccepting()
+        case .shutdown: endShutdown()
+        case .gate, .brokerListener, .brokerSession, nil: break
+        }
+    }
+
+    /// Writes what the turn has collected; closing one connection may add to the list.
+    private mutating func flushDirty() {
+        while true {
+            var dirty = take(&self.dirty)
+            loop.takeDirty(into: &dirty)
+            if dirty.isEmpty {
+                self.dirty = dirty
+                return
+            }
+            for token in dirty {
+                switch token.kind {
+                case .client: flushClient(token.id)
+                case .link: flushLink(token.id)
+                case .brokerSession: flushSession(token.id)
+                default: break
+                }
+            }
+            dirty.removeAll(keepingCapacity: true)
+            self.dirty = dirty
+        }
+    }
+
+    /// Whether the daemon can do its work, as a list of reasons why not.
+    var unreadiness: [String] {
+        var reasons: [String] = []
+        if phase == .draining { reasons.append("draining") }
+        if let probe, links.contains(probe), links[probe].machine.isLive { return reasons }
+        reasons.append("redis_unavailable")
+        return reasons
+    }
+}
+
+/// Moves a value out, leaving an empty one: what is taken may be changed without a copy.
+func take<Element>(_ storage: inout [Element]) -> [Element] {
+    var taken: [Element] = []
+    swap(&taken, &storage)
+    return taken
+}

@@ -1,0 +1,27 @@
+import Logging
+
+/// What the daemon is told beside its settings.
+struct RelayOptions: Sendable {
+    /// Where the embedded broker listens; nil for none.
+    var embeddedBroker: ListenAddress?
+    /// WebSockets that may be open at once.
+    var connectionLimit = 10_000
+    /// The version, as `--version` prints it.
+    var version = "0"
+    /// Log lines that were dropped so far.
+    var droppedLogLines: @Sendable () -> UInt64 = { 0 }
+}
+
+/// The loggers of the relay's parts; the label is the line's `component`.
+struct RelayLog: Sendable {
+    let server: Logger
+    let redis: Logger
+    let broker: Logger
+
+    /// Makes the loggers on one way of handling lines.
+    init(_ factory: (String) -> any LogHandler) {
+        server = Logger(label: "server", factory: factory)
+        redis = Logger(label: "redis", factory: factory)
+        broker = Logger(label: "broker", factory: factory)
+    }
+}
