@@ -1,1 +1,5 @@
-print("status2")
+import Glibc
+
+let status = CommandLineEntry.run(
+    arguments: Array(CommandLine.arguments.dropFirst()), environment: Host.environment())
+exit(status)

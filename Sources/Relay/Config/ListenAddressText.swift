@@ -6,7 +6,8 @@ extension ListenAddress {
             return
         }
         guard let endpoint = HostAndPort(text), let port = endpoint.port else {
-            throw InvalidValue("is not an address such as :9002, host:9002, [::1]:9002 or unix:/path")
+            throw InvalidValue(
+                "is not an address such as :9002, host:9002, [::1]:9002 or unix:/path")
         }
         self = .tcp(host: endpoint.host, port: port)
     }
@@ -69,7 +70,9 @@ struct HostAndPort: Equatable {
         port = number
     }
 
-    /// Whether the text looks like an IPv6 address, a zone included; the resolver has the last word.
+    /// Whether the text looks like an IPv6 address, with or without a zone.
+    ///
+    /// It need not be one: the resolver has the last word.
     static func isAddressV6(_ text: String) -> Bool {
         let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
         return parts[0].utf8.filter { $0 == UInt8(ascii: ":") }.count >= 2

@@ -12,7 +12,7 @@ struct RedisSource {
     /// The value of `--redis-url`.
     let flag: String?
 
-    /// Resolves the sources in the contract's order and adds `REDIS_PASSWORD` where the URL has none.
+    /// Resolves the sources in the contract's order; adds `REDIS_PASSWORD` to a URL without one.
     func resolve() throws(Refusal) -> (RedisTarget, ValueOrigin) {
         let flagName = "--\(SettingsTable.redisURL.flag)"
         if let flag {

@@ -72,7 +72,9 @@ struct RedisURL: Equatable {
     }
 
     /// Stores the user and the password of an authority and gives back its host and port.
-    private mutating func takeCredentials(_ authority: Substring) throws(InvalidValue) -> Substring {
+    private mutating func takeCredentials(
+        _ authority: Substring
+    ) throws(InvalidValue) -> Substring {
         guard let at = authority.utf8.lastIndex(of: UInt8(ascii: "@")) else { return authority }
         let userInfo = authority[..<at]
         let pair = userInfo.splitOnce(":")

@@ -13,7 +13,7 @@ struct InvalidValue: Error, Equatable {
 struct SettingValue<Value: Sendable>: Sendable {
     /// What stands for the value in a usage text, such as `duration`.
     let placeholder: String
-    /// Reads a text that is not empty.
+    /// Reads a text; only that of a flag may be empty.
     let parse: @Sendable (String) throws(InvalidValue) -> Value
     /// Writes a value so that `parse` reads the same value back.
     let print: @Sendable (Value) -> String
@@ -113,7 +113,10 @@ extension SettingValue<[String]> {
     static let originPatterns = SettingValue(
         placeholder: "patterns",
         parse: { (text) throws(InvalidValue) in
-            text.split(separator: ",").map { String($0).trimmingBlanks() }.filter { !$0.isEmpty }
+            let patterns = text.split(separator: ",").map { String($0).trimmingBlanks() }
+                .filter { !$0.isEmpty }
+            guard !patterns.isEmpty || text.isEmpty else { throw InvalidValue("has no pattern") }
+            return patterns
         },
         print: { $0.joined(separator: ",") },
         remarks: { patterns in

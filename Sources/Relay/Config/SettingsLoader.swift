@@ -6,6 +6,7 @@
 public struct SettingsLoader {
     private let environment: [String: String]
     private let flags: [String: String]
+    private let embeddedBroker: EmbeddedBrokerAddress?
     private var configuration = Configuration()
 
     /// Loads a configuration.
@@ -13,10 +14,14 @@ public struct SettingsLoader {
     /// - Parameters:
     ///   - environment: the process's environment, of which other variables are passed over.
     ///   - flags: the values by flag, without dashes (`ping-interval`).
+    ///   - embeddedBroker: where the broker within the process listens, which then stands for Redis,
+    ///     whatever the environment says.
     public static func load(
-        environment: [String: String], flags: [String: String]
+        environment: [String: String], flags: [String: String],
+        embeddedBroker: EmbeddedBrokerAddress? = nil
     ) -> Configuration {
-        var loader = SettingsLoader(environment: environment, flags: flags)
+        var loader = SettingsLoader(
+            environment: environment, flags: flags, embeddedBroker: embeddedBroker)
         for row in SettingsTable.rows {
             loader.load(row)
         }
@@ -26,17 +31,21 @@ public struct SettingsLoader {
         return loader.configuration
     }
 
-    private init(environment: [String: String], flags: [String: String]) {
+    private init(
+        environment: [String: String], flags: [String: String],
+        embeddedBroker: EmbeddedBrokerAddress?
+    ) {
         // An empty variable is an unset one, as in the Go service; an empty flag is a value, so
         // that a list can be emptied.
         self.environment = environment.filter { !$0.value.isEmpty }
         self.flags = flags
+        self.embeddedBroker = embeddedBroker
     }
 
     private mutating func load(_ row: SettingRow) {
         let origin: ValueOrigin
         if row.variable == SettingsTable.redisURL.variable {
-            origin = loadRedis(row)
+            origin = embeddedBroker.map { useBroker(at: $0, row) } ?? loadRedis(row)
         } else if let text = flags[row.flag] {
             origin = apply(row, text, name: "--\(row.flag)", origin: .flag("--\(row.flag)"))
         } else if let text = environment[row.variable] {
@@ -57,7 +66,7 @@ public struct SettingsLoader {
             -> ConfigurationProblem
         {
             ConfigurationProblem(
-                name: name, refusedValue: row.isSecret ? nil : text, reason: reason,
+                name: name, refusedValue: text, reason: reason,
                 outcome: isFlag ? .usageError : outcome)
         }
         do throws(InvalidValue) {
@@ -66,9 +75,7 @@ public struct SettingsLoader {
             }
             return origin
         } catch {
-            let outcome: ConfigurationProblem.Outcome =
-                row.isSecret ? .fatal : .fallback(row.defaultText)
-            configuration.problems.append(problem(error.reason, outcome))
+            configuration.problems.append(problem(error.reason, .fallback(row.defaultText)))
             return .standard
         }
     }
@@ -86,6 +93,23 @@ public struct SettingsLoader {
                     outcome: flags[row.flag] == nil ? .fatal : .usageError))
             return .standard
         }
+    }
+
+    private mutating func useBroker(
+        at broker: EmbeddedBrokerAddress, _ row: SettingRow
+    ) -> ValueOrigin {
+        configuration.settings.redis.address = .tcp(host: broker.host, port: broker.port)
+        if flags[row.flag] != nil {
+            configuration.problems.append(
+                ConfigurationProblem(
+                    name: "--\(row.flag)", refusedValue: nil,
+                    reason: "cannot be given together with --embedded-redis", outcome: .usageError))
+        }
+        for name in [row.variable] + SettingsTable.companions.map(\.variable)
+        where environment[name] != nil {
+            warn(name, "is passed over, since --embedded-redis is given", isAdvice: true)
+        }
+        return .flag("--embedded-redis")
     }
 
     private mutating func refuseUnknownFlags() {

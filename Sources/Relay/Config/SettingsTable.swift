@@ -8,8 +8,6 @@ public struct SettingRow: Sendable {
     public let placeholder: String
     /// What the setting does, in a clause without a full stop.
     public let meaning: String
-    /// Whether a refused value may hold a password and must not be shown.
-    let isSecret: Bool
     /// Stores a value; gives back complaints about one that is used all the same.
     let apply: @Sendable (String, inout Settings) throws(InvalidValue) -> [String]
     /// Prints the value that is in force, passwords masked.
@@ -20,14 +18,13 @@ public struct SettingRow: Sendable {
 
     fileprivate init<Value>(
         _ variable: String, _ path: any WritableKeyPath<Settings, Value> & Sendable,
-        _ value: SettingValue<Value>, isSecret: Bool = false, _ meaning: String
+        _ value: SettingValue<Value>, _ meaning: String
     ) {
         self.variable = variable
         flag = variable.dropFirst("STATUS_".count).lowercased().split(separator: "_")
             .joined(separator: "-")
         placeholder = value.placeholder
         self.meaning = meaning
-        self.isSecret = isSecret
         apply = { (text, settings) throws(InvalidValue) in
             let parsed = try value.parse(text)
             settings[keyPath: path] = parsed
@@ -101,7 +98,7 @@ public enum SettingsTable {
 
     /// The row of the Redis server, whose value has other sources besides its own variable.
     static let redisURL = SettingRow(
-        "STATUS_REDIS_URL", \.redis, .redisURL, isSecret: true,
+        "STATUS_REDIS_URL", \.redis, .redisURL,
         "redis://, rediss:// (TLS) or unix:// with user, password and database")
 
     /// Variables that have no flag: they make up the Redis URL where `STATUS_REDIS_URL` is unset.

@@ -1,8 +1,8 @@
 /// Decides which web pages may open a WebSocket.
 ///
-/// The rules are those of the Go service's WebSocket library: a page of the daemon's own host is let
-/// in, and so is one that a pattern matches. Letter case (ASCII) makes no difference. A pattern is
-/// matched against `host[:port]`, or against `scheme://host[:port]` when it contains `://`.
+/// The rules are those of the Go service's WebSocket library: a page of the daemon's own host is
+/// let in, and so is one that a pattern matches. Letter case (ASCII) makes no difference. A pattern
+/// is matched against `host[:port]`, or against `scheme://host[:port]` when it contains `://`.
 public struct OriginPolicy: Sendable, Equatable {
     private struct Pattern: Sendable, Equatable {
         let glob: Glob

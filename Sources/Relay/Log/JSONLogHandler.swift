@@ -87,8 +87,8 @@ extension LogLevel {
 }
 
 extension JSONText {
-    /// Appends a metadata value: numbers and booleans as such, everything else that is not a list or
-    /// a dictionary as a string.
+    /// Appends a metadata value: whole numbers and booleans as such, lists and dictionaries as
+    /// arrays and objects, everything else as a string.
     fileprivate mutating func append(_ value: Logger.Metadata.Value) {
         switch value {
         case .string(let text): string(text)

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Logging
+import Relay
+
+/// From arguments and environment to an exit status.
+enum CommandLineEntry {
+    /// The statuses with which the process ends; a command line for another use has its own.
+    enum Status {
+        static let success: Int32 = 0
+        static let failure: Int32 = 1
+        static let usage: Int32 = 2
+    }
+
+    /// Runs what the arguments, without the program's name, ask for.
+    static func run(arguments: [String], environment: [String: String]) -> Int32 {
+        do {
+            let arguments = EmbeddedRedisFlag.completed(arguments)
+            var command = try Status2.parseAsRoot(arguments)
+            if let serving = command as? Status2 {
+                return try serving.serve(environment: environment)
+            }
+            try command.run()
+            return Status.success
+        } catch {
+            return end(with: error)
+        }
+    }
+
+    /// Ends with one line on standard error and the same as a line of the log.
+    static func fail(_ message: String) -> Int32 {
+        let line = Secret.maskingCredentials(in: message)
+        Host.writeToStandardError("status2: \(line)\n")
+        let handler = JSONLogHandler(
+            label: "main", level: .error, sink: Host.StandardOutput(),
+            now: Host.nanosecondsSinceEpoch)
+        Logger(label: "main") { _ in handler }.error("\(line)")
+        return Status.failure
+    }
+
+    private static func end(with error: any Error) -> Int32 {
+        let code = Status2.exitCode(for: error)
+        let message = Status2.fullMessage(for: error)
+        if code == .success {
+            print(message)
+            return Status.success
+        }
+        if !message.isEmpty {
+            Host.writeToStandardError(Secret.maskingCredentials(in: message) + "\n")
+        }
+        return code == .validationFailure ? Status.usage : code.rawValue
+    }
+}
+
+/// The one option whose value may be left out, which the argument parser has no notion of.
+enum EmbeddedRedisFlag {
+    /// Gives a bare `--embedded-redis` its value.
+    static func completed(_ arguments: [String]) -> [String] {
+        let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
+        return arguments[..<end].map {
+            $0 == "--embedded-redis" ? "\($0)=\(EmbeddedBrokerAddress.standard)" : $0
+        } + arguments[end...]
+    }
+}

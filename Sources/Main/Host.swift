@@ -1,0 +1,53 @@
+// `environ` is a global variable; it is read once, while there is one thread.
+@unsafe @preconcurrency import Glibc
+import Relay
+
+/// What Main itself asks of the operating system, before there is a daemon.
+enum Host {
+    /// The process's environment; of a name that occurs twice, the first counts, as with `getenv`.
+    static func environment() -> [String: String] {
+        var variables: [String: String] = [:]
+        var entry = unsafe environ
+        while let text = unsafe entry.pointee {
+            let pair = unsafe String(cString: text).utf8
+                .split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            let name = String(Substring(pair[0]))
+            if pair.count == 2 && variables[name] == nil {
+                variables[name] = String(Substring(pair[1]))
+            }
+            unsafe entry = unsafe entry.successor()
+        }
+        return variables
+    }
+
+    /// Writes a text to standard error at once.
+    static func writeToStandardError(_ text: String) {
+        write(Array(text.utf8), to: STDERR_FILENO)
+    }
+
+    /// The time in nanoseconds since the Unix epoch.
+    static func nanosecondsSinceEpoch() -> Int64 {
+        var time = timespec()
+        guard unsafe clock_gettime(CLOCK_REALTIME, &time) == 0 else { return 0 }
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
+    /// A sink that writes to standard output at once, for the few lines before the daemon's own.
+    struct StandardOutput: LogSink {
+        func write(_ line: [UInt8]) {
+            Host.write(line, to: STDOUT_FILENO)
+        }
+    }
+
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes {
+                unsafe Glibc.write(descriptor, $0.baseAddress, $0.count)
+            }
+            // There is nobody left to tell that the streams are gone.
+            if count < 0 && errno != EINTR { return }
+            rest = rest.dropFirst(max(0, count))
+        }
+    }
+}

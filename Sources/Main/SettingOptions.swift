@@ -1,0 +1,106 @@
+import ArgumentParser
+import Relay
+
+/// A flag's name without dashes and the value that it was given, if it was.
+typealias SettingFlag = (flag: String, value: String?)
+
+extension ArgumentHelp {
+    /// What the table of settings says about a flag.
+    fileprivate static func setting(_ flag: String) -> ArgumentHelp {
+        guard let row = SettingsTable.row(flag: flag) else {
+            preconditionFailure("--\(flag) is not a setting")
+        }
+        return ArgumentHelp(
+            "\(SettingsTable.usage(of: row)).", valueName: row.placeholder)
+    }
+}
+
+/// Browsers and their heartbeats.
+struct ConnectionOptions: ParsableArguments {
+    @Option(name: .customLong("listen-addr"), help: .setting("listen-addr"))
+    var listenAddr: String?
+    @Option(name: .customLong("ping-interval"), help: .setting("ping-interval"))
+    var pingInterval: String?
+    @Option(name: .customLong("pong-timeout"), help: .setting("pong-timeout"))
+    var pongTimeout: String?
+    @Option(name: .customLong("write-timeout"), help: .setting("write-timeout"))
+    var writeTimeout: String?
+    @Option(name: .customLong("allowed-origins"), help: .setting("allowed-origins"))
+    var allowedOrigins: String?
+
+    var values: [SettingFlag] {
+        [
+            ("listen-addr", listenAddr), ("ping-interval", pingInterval),
+            ("pong-timeout", pongTimeout), ("write-timeout", writeTimeout),
+            ("allowed-origins", allowedOrigins),
+        ]
+    }
+}
+
+/// The Redis server and the patience with it.
+struct RedisOptions: ParsableArguments {
+    @Option(name: .customLong("redis-url"), help: .setting("redis-url"))
+    var redisUrl: String?
+    @Option(name: .customLong("redis-request-timeout"), help: .setting("redis-request-timeout"))
+    var redisRequestTimeout: String?
+    @Option(name: .customLong("redis-ping-interval"), help: .setting("redis-ping-interval"))
+    var redisPingInterval: String?
+    @Option(name: .customLong("redis-max-retries"), help: .setting("redis-max-retries"))
+    var redisMaxRetries: String?
+    @Option(name: .customLong("redis-retry-base"), help: .setting("redis-retry-base"))
+    var redisRetryBase: String?
+    @Option(name: .customLong("redis-retry-max"), help: .setting("redis-retry-max"))
+    var redisRetryMax: String?
+    @Option(name: .customLong("redis-dial-concurrency"), help: .setting("redis-dial-concurrency"))
+    var redisDialConcurrency: String?
+    @Option(name: .customLong("redis-dial-rate"), help: .setting("redis-dial-rate"))
+    var redisDialRate: String?
+
+    var values: [SettingFlag] {
+        [
+            ("redis-url", redisUrl), ("redis-request-timeout", redisRequestTimeout),
+            ("redis-ping-interval", redisPingInterval), ("redis-max-retries", redisMaxRetries),
+            ("redis-retry-base", redisRetryBase), ("redis-retry-max", redisRetryMax),
+            ("redis-dial-concurrency", redisDialConcurrency), ("redis-dial-rate", redisDialRate),
+        ]
+    }
+}
+
+/// How much is taken.
+struct LimitOptions: ParsableArguments {
+    @Option(name: .customLong("max-message-size"), help: .setting("max-message-size"))
+    var maxMessageSize: String?
+    @Option(name: .customLong("max-payload-size"), help: .setting("max-payload-size"))
+    var maxPayloadSize: String?
+    @Option(name: .customLong("max-connections"), help: .setting("max-connections"))
+    var maxConnections: String?
+
+    var values: [SettingFlag] {
+        [
+            ("max-message-size", maxMessageSize), ("max-payload-size", maxPayloadSize),
+            ("max-connections", maxConnections),
+        ]
+    }
+}
+
+/// What an operator sees and does.
+struct OperationOptions: ParsableArguments {
+    @Option(name: .customLong("log-level"), help: .setting("log-level"))
+    var logLevel: String?
+    @Option(name: .customLong("metrics-enabled"), help: .setting("metrics-enabled"))
+    var metricsEnabled: String?
+    @Option(name: .customLong("console-enabled"), help: .setting("console-enabled"))
+    var consoleEnabled: String?
+    @Option(name: .customLong("hangup-on-shutdown"), help: .setting("hangup-on-shutdown"))
+    var hangupOnShutdown: String?
+    @Option(name: .customLong("shutdown-timeout"), help: .setting("shutdown-timeout"))
+    var shutdownTimeout: String?
+
+    var values: [SettingFlag] {
+        [
+            ("log-level", logLevel), ("metrics-enabled", metricsEnabled),
+            ("console-enabled", consoleEnabled), ("hangup-on-shutdown", hangupOnShutdown),
+            ("shutdown-timeout", shutdownTimeout),
+        ]
+    }
+}

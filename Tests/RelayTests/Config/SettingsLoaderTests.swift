@@ -1,0 +1,232 @@
+import Testing
+
+@testable import Relay
+
+@Suite("Loading the settings")
+struct SettingsLoaderTests {
+    private func load(
+        _ environment: [String: String] = [:], flags: [String: String] = [:]
+    ) -> Configuration {
+        SettingsLoader.load(environment: environment, flags: flags)
+    }
+
+    private func entry(_ name: String, _ configuration: Configuration) -> EffectiveSetting? {
+        configuration.entries.first { $0.variable == name }
+    }
+
+    @Test("of an empty environment gives the contract's defaults")
+    func defaults() {
+        let configuration = load(["PATH": "/bin", "STATUS_PING_INTERVAL": "", "STATUS_X": ""])
+        let settings = configuration.settings
+        #expect(settings == Settings())
+        #expect(settings.listenAddress == .tcp(host: "", port: 9002))
+        #expect(settings.redis.displayURL == "redis://localhost:6379/2")
+        #expect(settings.pingInterval == .seconds(5))
+        #expect(settings.pongTimeout == .seconds(75))
+        #expect(settings.writeTimeout == .seconds(2))
+        #expect(settings.redisRequestTimeout == .seconds(1))
+        #expect(settings.redisPingInterval == .seconds(5))
+        #expect(settings.redisMaxRetries == 5)
+        #expect(settings.redisRetryBase == .seconds(1))
+        #expect(settings.redisRetryMax == .seconds(30))
+        #expect(settings.redisDialConcurrency == 64)
+        #expect(settings.redisDialRate == 500)
+        #expect(settings.shutdownTimeout == .seconds(15))
+        #expect(settings.logLevel == .info)
+        #expect(!settings.metricsEnabled && !settings.consoleEnabled)
+        #expect(settings.hangupOnShutdown)
+        #expect(settings.allowedOrigins.isEmpty)
+        #expect(settings.maxMessageSize == 65_536)
+        #expect(settings.maxPayloadSize == 1_048_576)
+        #expect(settings.maxConnections == 0)
+        #expect(configuration.problems.isEmpty && configuration.warnings.isEmpty)
+        #expect(!configuration.isFaulty)
+        #expect(configuration.entries.allSatisfy { $0.origin == .standard })
+    }
+
+    struct Change: Sendable, CustomTestStringConvertible {
+        let variable: String
+        let text: String
+        let printed: String
+        let expected: @Sendable (inout Settings) -> Void
+        var testDescription: String { "\(variable)=\(text)" }
+
+        init(
+            _ variable: String, _ text: String, _ printed: String? = nil,
+            _ expected: @escaping @Sendable (inout Settings) -> Void
+        ) {
+            (self.variable, self.text, self.printed) = (variable, text, printed ?? text)
+            self.expected = expected
+        }
+    }
+
+    static let changes: [Change] = [
+        Change("STATUS_LISTEN_ADDR", "0.0.0.0:80") {
+            $0.listenAddress = .tcp(host: "0.0.0.0", port: 80)
+        },
+        Change("STATUS_LISTEN_ADDR", "[::1]:0") { $0.listenAddress = .tcp(host: "::1", port: 0) },
+        Change("STATUS_LISTEN_ADDR", "unix:/run/s") { $0.listenAddress = .unix(path: "/run/s") },
+        Change("STATUS_REDIS_URL", "redis://u:p@h:1/3", "redis://u:***@h:1/3") {
+            $0.redis.address = .tcp(host: "h", port: 1)
+            ($0.redis.username, $0.redis.password, $0.redis.database) = ("u", Secret("p"), 3)
+        },
+        Change("STATUS_PING_INTERVAL", "1m30s", "90s") {
+            $0.pingInterval = .seconds(90)
+            $0.pongTimeout = .seconds(75)
+        },
+        Change("STATUS_PONG_TIMEOUT", "2m") { $0.pongTimeout = .seconds(120) },
+        Change("STATUS_WRITE_TIMEOUT", "150ms") { $0.writeTimeout = .milliseconds(150) },
+        Change("STATUS_REDIS_REQUEST_TIMEOUT", "0", "0s") { $0.redisRequestTimeout = .zero },
+        Change("STATUS_REDIS_REQUEST_TIMEOUT", "-1s", "0s") { $0.redisRequestTimeout = .zero },
+        Change("STATUS_REDIS_PING_INTERVAL", "1s") { $0.redisPingInterval = .seconds(1) },
+        Change("STATUS_REDIS_MAX_RETRIES", "0") { $0.redisMaxRetries = 0 },
+        Change("STATUS_REDIS_MAX_RETRIES", "-1", "0") { $0.redisMaxRetries = 0 },
+        Change("STATUS_REDIS_RETRY_BASE", "1ns") { $0.redisRetryBase = Nanoseconds(1) },
+        Change("STATUS_REDIS_RETRY_MAX", "1.5h", "90m") { $0.redisRetryMax = .seconds(5_400) },
+        Change("STATUS_REDIS_DIAL_CONCURRENCY", "1") { $0.redisDialConcurrency = 1 },
+        Change("STATUS_REDIS_DIAL_RATE", "20") { $0.redisDialRate = 20 },
+        Change("STATUS_SHUTDOWN_TIMEOUT", "0s") { $0.shutdownTimeout = .zero },
+        Change("STATUS_HANGUP_ON_SHUTDOWN", "F", "false") { $0.hangupOnShutdown = false },
+        Change("STATUS_LOG_LEVEL", " WARNING ", "warn") { $0.logLevel = .warn },
+        Change("STATUS_LOG_LEVEL", "debug") { $0.logLevel = .debug },
+        Change("STATUS_LOG_LEVEL", "error") { $0.logLevel = .error },
+        Change("STATUS_METRICS_ENABLED", "tRuE", "true") { $0.metricsEnabled = true },
+        Change("STATUS_CONSOLE_ENABLED", "1", "true") { $0.consoleEnabled = true },
+        Change("STATUS_ALLOWED_ORIGINS", " a.example, ,*.b.example ", "a.example,*.b.example") {
+            $0.allowedOrigins = ["a.example", "*.b.example"]
+        },
+        Change("STATUS_MAX_MESSAGE_SIZE", "65537") { $0.maxMessageSize = 65_537 },
+        Change("STATUS_MAX_MESSAGE_SIZE", "64KB") { $0.maxMessageSize = 65_536 },
+        Change("STATUS_MAX_MESSAGE_SIZE", "2kib", "2KB") { $0.maxMessageSize = 2_048 },
+        Change("STATUS_MAX_MESSAGE_SIZE", "1MB") { $0.maxMessageSize = 1_048_576 },
+        Change("STATUS_MAX_PAYLOAD_SIZE", "1024MiB", "1024MB") { $0.maxPayloadSize = 1 << 30 },
+        Change("STATUS_MAX_CONNECTIONS", "100") { $0.maxConnections = 100 },
+    ]
+
+    @Test("takes values from the environment", arguments: changes)
+    func environment(change: Change) {
+        let configuration = load([change.variable: change.text])
+        var expected = Settings()
+        change.expected(&expected)
+        #expect(configuration.settings == expected)
+        #expect(configuration.problems.isEmpty)
+        #expect(entry(change.variable, configuration)?.value == change.printed)
+        #expect(
+            entry(change.variable, configuration)?.origin == .environment([change.variable]))
+    }
+
+    @Test("lets a flag win over the environment", arguments: changes)
+    func flag(change: Change) throws {
+        let row = try #require(SettingsTable.rows.first { $0.variable == change.variable })
+        let configuration = load([change.variable: "?"], flags: [row.flag: change.text])
+        var expected = Settings()
+        change.expected(&expected)
+        #expect(configuration.settings == expected)
+        #expect(configuration.problems.isEmpty)
+        #expect(entry(change.variable, configuration)?.origin == .flag("--\(row.flag)"))
+    }
+
+    static let refused: [(String, String)] = [
+        ("STATUS_LISTEN_ADDR", "9002"), ("STATUS_LISTEN_ADDR", "h:"),
+        ("STATUS_LISTEN_ADDR", "::1:9002"), ("STATUS_LISTEN_ADDR", ":65536"),
+        ("STATUS_LISTEN_ADDR", ":http"), ("STATUS_LISTEN_ADDR", "h:+1"),
+        ("STATUS_LISTEN_ADDR", "unix:relative"), ("STATUS_LISTEN_ADDR", "a b:1"),
+        ("STATUS_PING_INTERVAL", "5"), ("STATUS_PING_INTERVAL", "0"),
+        ("STATUS_PING_INTERVAL", "-5s"), ("STATUS_PING_INTERVAL", "soon"),
+        ("STATUS_PONG_TIMEOUT", "0s"), ("STATUS_WRITE_TIMEOUT", "0"),
+        ("STATUS_REDIS_REQUEST_TIMEOUT", "1"), ("STATUS_REDIS_PING_INTERVAL", "0"),
+        ("STATUS_REDIS_MAX_RETRIES", "five"), ("STATUS_REDIS_MAX_RETRIES", "5.0"),
+        ("STATUS_REDIS_MAX_RETRIES", "99999999999999999999"), ("STATUS_REDIS_RETRY_BASE", "0"),
+        ("STATUS_REDIS_RETRY_MAX", "-1s"), ("STATUS_REDIS_DIAL_CONCURRENCY", "0"),
+        ("STATUS_REDIS_DIAL_RATE", "0"), ("STATUS_SHUTDOWN_TIMEOUT", "-1s"),
+        ("STATUS_HANGUP_ON_SHUTDOWN", "yes"), ("STATUS_LOG_LEVEL", "verbose"),
+        ("STATUS_METRICS_ENABLED", "on"), ("STATUS_METRICS_ENABLED", " true"),
+        ("STATUS_CONSOLE_ENABLED", "2"), ("STATUS_MAX_MESSAGE_SIZE", "0"),
+        ("STATUS_MAX_MESSAGE_SIZE", "-1"), ("STATUS_MAX_MESSAGE_SIZE", "64 KB"),
+        ("STATUS_MAX_MESSAGE_SIZE", "KB"), ("STATUS_MAX_MESSAGE_SIZE", "1GB"),
+        ("STATUS_MAX_MESSAGE_SIZE", "1025MB"), ("STATUS_MAX_PAYLOAD_SIZE", "0KB"),
+        ("STATUS_MAX_PAYLOAD_SIZE", "9223372036854775807KB"), ("STATUS_MAX_CONNECTIONS", "-1"),
+    ]
+
+    @Test("falls back to the default and names the variable", arguments: refused)
+    func fallback(variable: String, text: String) throws {
+        let row = try #require(SettingsTable.rows.first { $0.variable == variable })
+        let configuration = load([variable: text])
+        #expect(configuration.settings == Settings())
+        let problem = try #require(configuration.problems.first)
+        #expect(configuration.problems.count == 1)
+        #expect(problem.name == variable)
+        #expect(problem.refusedValue == text)
+        #expect(problem.outcome == .fallback(row.defaultText))
+        #expect(problem.description.hasPrefix("\(variable)=\"\(text)\" "))
+        #expect(problem.description.hasSuffix("the default is used: \(row.defaultText)"))
+        #expect(entry(variable, configuration)?.origin == .standard)
+        #expect(configuration.isFaulty)
+        #expect(configuration.fatal == nil && configuration.usageError == nil)
+    }
+
+    @Test("takes a bad flag for a usage error", arguments: refused)
+    func usageError(variable: String, text: String) throws {
+        let row = try #require(SettingsTable.rows.first { $0.variable == variable })
+        let configuration = load(flags: [row.flag: text])
+        #expect(configuration.usageError?.name == "--\(row.flag)")
+        #expect(configuration.usageError?.description.hasPrefix("--\(row.flag) \"") == true)
+    }
+
+    @Test("lets an empty flag empty a list, and refuses it elsewhere")
+    func emptyFlag() {
+        let list = load(["STATUS_ALLOWED_ORIGINS": "a"], flags: ["allowed-origins": ""])
+        #expect(list.settings.allowedOrigins.isEmpty && list.problems.isEmpty)
+        #expect(load(flags: ["ping-interval": ""]).usageError != nil)
+        #expect(load(flags: ["no-such": "1"]).usageError?.name == "--no-such")
+    }
+
+    @Test("keeps malformed patterns of origins, lest every origin be let in")
+    func malformedPattern() {
+        let configuration = load(["STATUS_ALLOWED_ORIGINS": "[a"])
+        #expect(configuration.settings.allowedOrigins == ["[a"])
+        #expect(configuration.problems.map(\.outcome) == [.kept])
+        #expect(configuration.problems.first?.description.contains("\"[a\"") == true)
+        #expect(configuration.isFaulty)
+        let policy = OriginPolicy(patterns: configuration.settings.allowedOrigins)
+        #expect(!policy.isDisabled && !policy.allows(origin: "http://a", host: "b"))
+        #expect(load(["STATUS_ALLOWED_ORIGINS": ","]).isFaulty)
+        #expect(load(flags: ["allowed-origins": "[a"]).usageError != nil)
+    }
+
+    @Test("warns of unknown names and guesses what was meant")
+    func unknownNames() {
+        let configuration = load([
+            "STATUS_PING_INTERVALL": "1s", "STATUS_QUUX": "\u{1B}", "STATUS2_X": "1", "STATUS": "1",
+        ])
+        #expect(
+            configuration.warnings.map(\.description) == [
+                "STATUS_PING_INTERVALL is not a setting of this daemon; was STATUS_PING_INTERVAL"
+                    + " meant?",
+                "STATUS_QUUX is not a setting of this daemon",
+            ])
+        #expect(configuration.isFaulty)
+    }
+
+    @Test("warns of unlikely values; a short pong timeout is not a fault")
+    func unlikely() {
+        let short = load(["STATUS_PONG_TIMEOUT": "59.999s"])
+        #expect(short.warnings.map(\.name) == ["STATUS_PONG_TIMEOUT"])
+        #expect(!short.isFaulty)
+        #expect(load(["STATUS_PONG_TIMEOUT": "60s"]).warnings.isEmpty)
+        let reversed = load(["STATUS_REDIS_RETRY_BASE": "31s"])
+        #expect(reversed.warnings.map(\.name) == ["STATUS_REDIS_RETRY_BASE"])
+        #expect(reversed.isFaulty)
+        #expect(load(["STATUS_PING_INTERVAL": "75s"]).isFaulty)
+    }
+
+    @Test("has one row for each setting, none with a name of another")
+    func table() {
+        let rows = SettingsTable.rows
+        #expect(rows.count == 21)
+        #expect(Set(rows.map(\.variable)).count == rows.count)
+        #expect(Set(rows.map(\.flag)).count == rows.count)
+        #expect(rows.allSatisfy { $0.variable.hasPrefix("STATUS_") && !$0.meaning.isEmpty })
+        #expect(SettingsTable.row(flag: "listen-addr")?.variable == "STATUS_LISTEN_ADDR")
+    }
+}

@@ -1,0 +1,107 @@
+import Testing
+
+@testable import Relay
+
+@Suite("Origins")
+struct OriginPolicyTests {
+    struct Vector: Sendable, CustomTestStringConvertible {
+        let origin: String?
+        let host: String
+        let patterns: [String]
+        let isAllowed: Bool
+        var testDescription: String { "\(origin ?? "none") at \(host) with \(patterns)" }
+
+        init(_ origin: String?, _ host: String, _ patterns: [String], _ isAllowed: Bool) {
+            (self.origin, self.host) = (origin, host)
+            (self.patterns, self.isAllowed) = (patterns, isAllowed)
+        }
+    }
+
+    static let vectors: [Vector] = [
+        Vector(nil, "a.example", ["x"], true),
+        Vector("", "a.example", ["x"], true),
+        Vector("https://evil.example", "a.example", [], true),
+        Vector("https://e v i l", "a.example", [], true),
+        Vector("https://a.example", "a.example", ["x"], true),
+        Vector("http://A.Example:8080", "a.eXAMPLE:8080", ["x"], true),
+        Vector("http://a.example:8080", "a.example", ["x"], false),
+        Vector("http://a.example", "a.example:80", ["x"], false),
+        Vector("https://b.example", "a.example", ["x"], false),
+        Vector("https://b.example", "a.example", ["x", "B.Example"], true),
+        Vector("https://b.example:444", "a.example", ["b.example"], false),
+        Vector("https://b.example:444", "a.example", ["b.example:*"], true),
+        Vector("https://b.example.evil", "a.example", ["b.example"], false),
+        Vector("https://evil-b.example", "a.example", ["*.b.example"], false),
+        Vector("https://c.b.example", "a.example", ["*.b.example"], true),
+        Vector("https://d.c.b.example", "a.example", ["*.b.example"], true),
+        Vector("https://b.example", "a.example", ["https://b.example"], true),
+        Vector("http://b.example", "a.example", ["https://b.example"], false),
+        Vector("HTTPS://B.example", "a.example", ["https://*.EXAMPLE"], true),
+        Vector("https://b.example", "a.example", ["*://b.example"], true),
+        Vector("https://b.example", "a.example", ["https*example"], false),
+        Vector("https://u:p@a.example", "a.example", ["x"], true),
+        Vector("https://a.example@evil", "a.example", ["a.example"], false),
+        Vector("https://evil/a.example", "a.example", ["a.example"], false),
+        Vector("https://evil#@a.example", "a.example", ["a.example"], false),
+        Vector("https://evil\\@a.example", "b.example", ["evil*"], false),
+        Vector("null", "a.example", ["x"], false),
+        Vector("null", "a.example", ["*"], true),
+        Vector("null", "", ["x"], false),
+        Vector("file://", "", ["x"], false),
+        Vector("https://b.example https://a.example", "a.example", ["*"], false),
+        Vector("https://b\u{E9}.example", "a.example", ["*"], false),
+        Vector("ht tp://b", "a.example", ["*"], false),
+        Vector("://b", "a.example", ["*"], false),
+        Vector("http://[::1]:9002", "[::1]:9002", ["x"], true),
+        Vector("http://[::1]", "a.example", ["\\[::1\\]"], true),
+        Vector("http://b", "a.example", ["["], false),
+        Vector("http://b", "a.example", ["[", "b"], true),
+    ]
+
+    @Test("are let in by the contract's rules and no others", arguments: vectors)
+    func rules(vector: Vector) {
+        let policy = OriginPolicy(patterns: vector.patterns)
+        #expect(policy.allows(origin: vector.origin, host: vector.host) == vector.isAllowed)
+        #expect(policy.isDisabled == vector.patterns.isEmpty)
+    }
+
+    @Test(
+        "match patterns as Go's path.Match does",
+        arguments: [
+            ("abc", "abc", true), ("*", "abc", true), ("*c", "abc", true), ("a*", "a", true),
+            ("a*", "abc", true), ("a*", "ab/c", false), ("a*/b", "abc/b", true),
+            ("a*/b", "a/c/b", false), ("a*b*c*d*e*/f", "axbxcxdxe/f", true),
+            ("a*b*c*d*e*/f", "axbxcxdxexxx/f", true), ("a*b*c*d*e*/f", "axbxcxdxe/xxx/f", false),
+            ("a*b*c*d*e*/f", "axbxcxdxexxx/fff", false),
+            ("a*b?c*x", "abxbbxdbxebxczzx", true), ("a*b?c*x", "abxbbxdbxebxczzy", false),
+            ("ab[c]", "abc", true), ("ab[b-d]", "abc", true), ("ab[e-g]", "abc", false),
+            ("ab[^c]", "abc", false), ("ab[^b-d]", "abc", false), ("ab[^e-g]", "abc", true),
+            ("a\\*b", "a*b", true), ("a\\*b", "ab", false), ("a?b", "a☺b", true),
+            ("a[^a]b", "a☺b", true), ("a???b", "a☺b", false), ("[a-ζ]*", "α", true),
+            ("*[a-ζ]", "A", false), ("a?b", "a/b", false), ("a*b", "a/b", false),
+            ("[\\]a]", "]", true), ("[\\-]", "-", true), ("[x\\-]", "x", true),
+            ("[x\\-]", "-", true), ("[x\\-]", "z", false), ("[\\-x]", "a", false),
+            ("*x", "xxx", true), ("", "", true), ("", "a", false), ("**", "ab", true),
+            ("?", "", false), ("[z-a]", "m", false), ("[^z-a]", "m", true), ("[!a]", "!", true),
+            ("[!-0]", "/", true), ("e", "e\u{301}", false), ("e?", "e\u{301}", true),
+        ] as [(String, String, Bool)])
+    func wildcards(pattern: String, text: String, isMatch: Bool) throws {
+        #expect(try #require(Glob(pattern)).matches(text) == isMatch)
+    }
+
+    @Test(
+        "with malformed patterns are refused",
+        arguments: [
+            "[", "[a", "[]a]", "[-]", "[x-]", "[-x]", "[a-b-c]", "[^", "[^]", "[^bc", "a[", "\\",
+            "a\\", "[\\", "[a-", "[a\\", "[]", "x*[",
+        ])
+    func malformed(pattern: String) {
+        #expect(Glob(pattern) == nil)
+    }
+
+    @Test("take no exponential time to refuse", .timeLimit(.minutes(1)))
+    func pathological() throws {
+        let glob = try #require(Glob(String(repeating: "a*", count: 64) + "b"))
+        #expect(!glob.matches(String(repeating: "a", count: 4_096)))
+    }
+}
