@@ -46,10 +46,12 @@ struct Status2: ParsableCommand {
         if let fatal = configuration.fatal {
             return CommandLineEntry.fail(fatal.description)
         }
-        return Daemon.run(
+        let fatal = Daemon.run(
             DaemonOptions(
                 settings: configuration.settings, startupWarnings: configuration.startupWarnings,
-                embeddedBroker: broker, allowsRemoteBroker: embeddedRedisAllowRemote))
+                embeddedBroker: broker),
+            announce: Host.writeToStandardError)
+        return fatal.map(CommandLineEntry.fail) ?? CommandLineEntry.Status.success
     }
 
     private func brokerAddress() throws -> EmbeddedBrokerAddress? {

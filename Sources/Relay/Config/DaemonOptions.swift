@@ -7,21 +7,18 @@ public struct DaemonOptions: Sendable {
     /// Where the embedded broker listens; nil means that there is none. With port 0 the daemon takes
     /// the port that it got.
     public var embeddedBroker: EmbeddedBrokerAddress?
-    /// Whether the embedded broker may listen on an address that other machines reach.
-    public var allowsRemoteBroker: Bool
     /// The release, such as `0.1.0`.
     public var version: String
 
     /// Puts the options together.
     public init(
         settings: Settings, startupWarnings: [String] = [],
-        embeddedBroker: EmbeddedBrokerAddress? = nil, allowsRemoteBroker: Bool = false,
+        embeddedBroker: EmbeddedBrokerAddress? = nil,
         version: String = Release.version
     ) {
         self.settings = settings
         self.startupWarnings = startupWarnings
         self.embeddedBroker = embeddedBroker
-        self.allowsRemoteBroker = allowsRemoteBroker
         self.version = version
     }
 }

@@ -1,7 +1,96 @@
+import Logging
+
 /// The running service.
 public enum Daemon {
-    /// Runs until a signal ends it; gives back the status with which the process is to exit.
-    public static func run(_ options: DaemonOptions) -> Int32 {
-        1
+    /// The longest wait for the last log lines to be written.
+    private static let drainLimit = Nanoseconds.seconds(1)
+
+    /// Runs until a signal ends it.
+    ///
+    /// - Parameters:
+    ///   - options: what to run with.
+    ///   - announce: where lines for a person go, who has started the embedded broker.
+    /// - Returns: nil after a clean shutdown, else the one line that says why it could not go on.
+    public static func run(
+        _ options: DaemonOptions, announce: (String) -> Void
+    ) -> String? {
+        do throws(SystemError) {
+            return try serve(options, announce)
+        } catch {
+            return "cannot set up the event loop: \(error.reason)"
+        }
+    }
+
+    private static func serve(
+        _ options: DaemonOptions, _ announce: (String) -> Void
+    ) throws(SystemError) -> String? {
+        let signals = HostProcess.shutdownSignals
+        HostProcess.ignoreBrokenPipes()
+        let descriptors = HostProcess.raiseDescriptorLimit()
+        // First, so that the threads to come leave the signals to the loop.
+        let sys = try LinuxSys(signals: signals)
+        let writer = try LogWriter()
+        let log = RelayLog { label in
+            JSONLogHandler(
+                label: label, level: options.settings.logLevel, sink: writer,
+                now: WallClock.unixTime)
+        }
+        let most = HostProcess.connectionLimit(descriptors: descriptors)
+        let wanted = options.settings.maxConnections
+        let limit = wanted == 0 ? most : min(wanted, most)
+        logStart(options, log, descriptors: descriptors, limit: limit)
+        var relay = Relay(
+            sys: sys, settings: options.settings,
+            options: RelayOptions(
+                embeddedBroker: options.embeddedBroker, connectionLimit: limit,
+                version: options.version, droppedLogLines: { writer.dropped },
+                onShutdown: { HostProcess.restore(signals: signals) }),
+            log: log)
+        relay.start()
+        if options.embeddedBroker != nil, let address = relay.boundAddress {
+            announce(guide(relay.settings, at: address))
+        }
+        let fatal = relay.run()
+        writer.drain(atMost: drainLimit)
+        return fatal
+    }
+
+    private static func logStart(
+        _ options: DaemonOptions, _ log: RelayLog, descriptors: Int, limit: Int
+    ) {
+        let settings = options.settings
+        log.server.info(
+            "starting status2",
+            metadata: [
+                "version": "\(options.version)", "listen": "\(settings.listenAddress)",
+                "redis": "\(settings.redis)", "descriptors": "\(descriptors)",
+                "max_connections": "\(limit)",
+            ])
+        for warning in options.startupWarnings { log.server.warning("\(warning)") }
+        if settings.maxConnections > limit {
+            log.server.warning(
+                "STATUS_MAX_CONNECTIONS is more than the limit of descriptors allows")
+        }
+        if settings.allowedOrigins.isEmpty {
+            log.server.warning(
+                "STATUS_ALLOWED_ORIGINS is empty: pages of every origin may connect")
+        }
+    }
+
+    /// What a newcomer can do next.
+    private static func guide(_ settings: Settings, at address: SocketAddress) -> String {
+        let host = address.isLoopback ? address.hostDescription : "127.0.0.1"
+        let authority = "\(host.contains(":") ? "[\(host)]" : host):\(address.port)"
+        var broker = "redis-cli"
+        if case .tcp(let name, let port) = settings.redis.address {
+            broker += name == "127.0.0.1" ? " -p \(port)" : " -h \(name) -p \(port)"
+        }
+        if settings.redis.password != nil { broker += " --askpass" }
+        var lines = ["", "  WebSocket   ws://\(authority)/demo:status"]
+        if settings.consoleEnabled {
+            lines.append("  Console     http://\(authority)/console#demo:status")
+        }
+        lines.append("  Publish     \(broker) PUBLISH demo:status 'hello'")
+        return lines.joined(separator: "\n") + "\n\n"
     }
 }

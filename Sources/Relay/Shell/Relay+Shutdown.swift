@@ -13,6 +13,7 @@ extension Relay where S: ~Copyable {
             "shutting down",
             metadata: ["signal": "\(signal)", "connections": "\(metrics.connectionsActive)"])
         phase = .draining
+        options.onShutdown()
         if let descriptor = listener.take() { loop.sys.close(descriptor, reset: false) }
         let code =
             settings.hangupOnShutdown

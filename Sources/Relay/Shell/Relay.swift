@@ -56,7 +56,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     static var clientQueueLimit: Int { 1 << 20 }
 
     var loop: EventLoop<S>
-    let configuration: SharedSettings
+    private(set) var configuration: SharedSettings
     let router: Router
     let log: RelayLog
     let options: RelayOptions
@@ -72,6 +72,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     let acceptTimer: TimerID
     let shutdownTimer: TimerID
     var listener: Descriptor?
+    /// Where browsers connect, with the port that was really bound.
+    private(set) var boundAddress: SocketAddress?
     var brokerListener: Descriptor?
     /// The link that tells whether Redis answers.
     var probe: SlotID?
@@ -108,26 +110,30 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
 
     // MARK: - Running
 
-    /// Opens the listeners and begins to probe Redis; the reason where an address cannot be used.
+    /// Opens the listeners and begins to probe Redis.
+    ///
+    /// Where an address cannot be used the phase is ``RelayPhase/stopped(fatal:)`` afterwards.
     mutating func start() {
-        do throws(SystemError) {
-            if let address = options.embeddedBroker {
-                let (descriptor, text) = try loop.sys.listen(
+        if let broker = options.embeddedBroker {
+            let address = ListenAddress.tcp(host: broker.host, port: broker.port)
+            do throws(SystemError) {
+                let (descriptor, bound) = try loop.sys.listen(
                     address, token: Token(.brokerListener))
                 brokerListener = descriptor
-                log.broker.info("embedded broker listening", metadata: ["address": "\(text)"])
+                useBroker(at: bound)
+                log.broker.info("embedded broker listening", metadata: ["address": "\(bound)"])
+            } catch {
+                phase = .stopped(
+                    fatal: "cannot listen on \(address) for the embedded broker: \(error.reason)")
+                return
             }
-        } catch {
-            let address = options.embeddedBroker.map { "\($0)" } ?? ""
-            phase = .stopped(
-                fatal: "cannot listen on \(address) for the embedded broker: \(error.reason)")
-            return
         }
         do throws(SystemError) {
-            let (descriptor, text) = try loop.sys.listen(
+            let (descriptor, bound) = try loop.sys.listen(
                 settings.listenAddress, token: Token(.listener))
             listener = descriptor
-            log.server.info("listening", metadata: ["address": "\(text)"])
+            boundAddress = bound
+            log.server.info("listening", metadata: ["address": "\(bound)"])
         } catch {
             phase = .stopped(
                 fatal: "cannot listen on \(settings.listenAddress): \(error.reason)")
@@ -138,9 +144,16 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         flushDirty()
     }
 
+    /// The broker was given any free port: the relay dials the one that it got.
+    private mutating func useBroker(at bound: SocketAddress) {
+        var settings = settings
+        guard case .tcp(let host, 0) = settings.redis.address else { return }
+        settings.redis.address = .tcp(host: host, port: bound.port)
+        configuration = SharedSettings(settings)
+    }
+
     /// Runs until the loop ends; returns the line of a fatal error, or nil after a clean shutdown.
     mutating func run() -> String? {
-        start()
         while true {
             if case .stopped(let fatal) = phase { return fatal }
             turn()

@@ -3,13 +3,15 @@ import Logging
 /// What the daemon is told beside its settings.
 struct RelayOptions: Sendable {
     /// Where the embedded broker listens; nil for none.
-    var embeddedBroker: ListenAddress?
+    var embeddedBroker: EmbeddedBrokerAddress?
     /// WebSockets that may be open at once.
     var connectionLimit = 10_000
     /// The version, as `--version` prints it.
     var version = "0"
     /// Log lines that were dropped so far.
     var droppedLogLines: @Sendable () -> UInt64 = { 0 }
+    /// Called when a shutdown begins.
+    var onShutdown: @Sendable () -> Void = {}
 }
 
 /// The loggers of the relay's parts; the label is the line's `component`.

@@ -73,12 +73,12 @@ import Glibc
     // MARK: - Sockets
 
     mutating func listen(_ address: ListenAddress, token: Token) throws(SystemError)
-        -> (Descriptor, String)
+        -> (Descriptor, SocketAddress)
     {
         let socketAddress = try ListenSocket.address(of: address)
         let descriptor = try ListenSocket.open(socketAddress, backlog: Self.backlog)
         watch(descriptor, token: token, for: .read)
-        return (descriptor, ListenSocket.localAddress(of: descriptor))
+        return (descriptor, ListenSocket.localAddress(of: descriptor) ?? socketAddress)
     }
 
     mutating func accept(_ listener: Descriptor) -> AcceptOutcome {

@@ -49,12 +49,12 @@ enum ListenSocket {
         return descriptor
     }
 
-    /// The address that the socket is bound to, in words.
-    static func localAddress(of descriptor: Descriptor) -> String {
+    /// The address that the socket is bound to.
+    static func localAddress(of descriptor: Descriptor) -> SocketAddress? {
         let (result, address) = unsafe SocketAddress.written { pointer, length in
             unsafe getsockname(descriptor, pointer, length)
         }
-        return result == 0 ? address.description : "?"
+        return result == 0 ? address : nil
     }
 
     /// A socket file outlives a process that was killed; it is taken away when nobody answers there.

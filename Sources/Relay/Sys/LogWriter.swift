@@ -22,7 +22,7 @@ final class LogWriter: LogSink {
     private let wakeUp: Descriptor
 
     /// Makes the writer and starts its thread; without a thread it writes in the caller's.
-    init(descriptor: Descriptor) throws(SystemError) {
+    init(descriptor: Descriptor = STDOUT_FILENO) throws(SystemError) {
         self.descriptor = descriptor
         wakeUp = eventfd(0, Int32(EFD_CLOEXEC))
         guard wakeUp >= 0 else { throw .last }

@@ -59,9 +59,9 @@ protocol Sys: ~Copyable {
 
     /// Opens a listening socket, watched under `token`.
     ///
-    /// Returns its descriptor and the address in words, with the port that was really bound.
+    /// Returns its descriptor and the address, with the port that was really bound.
     mutating func listen(_ address: ListenAddress, token: Token) throws(SystemError)
-        -> (Descriptor, String)
+        -> (Descriptor, SocketAddress)
     /// Takes one connection, nonblocking.
     mutating func accept(_ listener: Descriptor) -> AcceptOutcome
 

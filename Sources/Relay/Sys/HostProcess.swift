@@ -1,7 +1,11 @@
+import CLinux
 import Glibc
 
-/// The limits that the system sets to the process.
-enum ProcessLimits {
+/// The process as the system sees it: its limits and its signals.
+enum HostProcess {
+    /// The signals that begin a shutdown: SIGTERM and SIGINT.
+    static let shutdownSignals = [SIGTERM, SIGINT]
+
     /// Raises the limit of open descriptors to what is allowed, and returns it.
     static func raiseDescriptorLimit() -> Int {
         var limit = rlimit()
