@@ -66,16 +66,13 @@ let package = Package(
         .target(
             name: "WSFrameProperties", dependencies: ["WSFrame"], path: "Tests/Support/WSFrame",
             swiftSettings: rules),
-        .target(
-            name: "Simulation", dependencies: ["Relay", "RESP", "WSFrame"],
-            path: "Tests/Support/Relay", swiftSettings: rules),
         .testTarget(
             name: "RESPTests", dependencies: ["RESP", "RESPProperties"], swiftSettings: rules),
         .testTarget(
             name: "WSFrameTests", dependencies: ["WSFrame", "WSFrameProperties"],
             swiftSettings: rules),
         .testTarget(
-            name: "RelayTests", dependencies: ["Relay", "RESP", "WSFrame", "Simulation"],
+            name: "RelayTests", dependencies: ["Relay", "RESP", "WSFrame", "CLinux"],
             swiftSettings: rules),
 
         .executableTarget(

@@ -143,7 +143,7 @@ struct Broker {
         case "INFO": reply.bulkString(information())
         // What redis-cli and redis-benchmark ask on their way in.
         case "COMMAND": reply.arrayHeader(0)
-        case "CONFIG" where words.upper(1) == "GET": reply.mapHeader(0)
+        case "CONFIG" where words.count == 3 && words.upper(1) == "GET": config(words, &reply)
         case "AUTH", "CLIENT", "ECHO", "PING", "PUBLISH", "PUBSUB", "SELECT", "SUBSCRIBE":
             reply.simpleError("ERR wrong number of arguments for '\(words.lower(0))' command")
         default:
@@ -163,6 +163,15 @@ struct Broker {
         } else {
             reply.simpleString("PONG")
         }
+    }
+
+    /// The two settings that redis-benchmark prints; there is nothing to configure.
+    private func config(_ words: BrokerArguments, _ reply: inout RESPEncoder) {
+        let values = ["save": "", "appendonly": "no"]
+        guard let value = values[words.lower(2)] else { return reply.mapHeader(0) }
+        reply.mapHeader(1)
+        reply.bulkString(words.lower(2))
+        reply.bulkString(value)
     }
 
     private func hello(

@@ -39,5 +39,6 @@ struct InputBuffer: Sendable {
     /// Drops everything.
     mutating func clear() {
         leftover = []
+        isJoined = false
     }
 }

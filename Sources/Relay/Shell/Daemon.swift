@@ -63,8 +63,8 @@ public enum Daemon {
             "starting status2",
             metadata: [
                 "version": "\(options.version)", "listen": "\(settings.listenAddress)",
-                "redis": "\(settings.redis)", "descriptors": "\(descriptors)",
-                "max_connections": "\(limit)",
+                "redis": "\(settings.redis)", "descriptors": .stringConvertible(descriptors),
+                "max_connections": .stringConvertible(limit),
             ])
         for warning in options.startupWarnings { log.server.warning("\(warning)") }
         if settings.maxConnections > limit {

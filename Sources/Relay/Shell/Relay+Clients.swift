@@ -51,7 +51,7 @@ extension Relay where S: ~Copyable {
         if case .logged(let suppressed) = acceptLogLimit.admit(at: loop.now) {
             log.server.error(
                 "accept failed; accepting pauses",
-                metadata: ["error": "\(error.reason)", "suppressed": "\(suppressed)"])
+                metadata: ["error": "\(error.reason)", "suppressed": .stringConvertible(suppressed)])
         }
         guard let listener else { return }
         loop.sys.rewatch(listener, token: Token(.listener), for: [])
@@ -131,7 +131,7 @@ extension Relay where S: ~Copyable {
         metrics.clientMessagesMalformed += 1
         guard case .logged(let suppressed) = malformedLogLimit.admit(at: loop.now) else { return }
         var metadata = metadata(of: id)
-        metadata["suppressed"] = "\(suppressed)"
+        metadata["suppressed"] = .stringConvertible(suppressed)
         log.server.warning("ignored a message that is not JSON", metadata: metadata)
     }
 
@@ -320,20 +320,21 @@ extension Relay where S: ~Copyable {
         if case .badRequest(let status, let reason) = end {
             metrics.refusals["bad_request", default: 0] += 1
             log.server.debug(
-                "request refused", metadata: ["status": "\(status)", "reason": "\(reason)"])
+                "request refused", metadata: ["status": .stringConvertible(status), "reason": "\(reason)"])
         }
         guard clients[id].machine.channel != nil else { return }
         metrics.connectionsActive -= 1
         var metadata = metadata(of: id)
         metadata["reason"] = "\(end.reason)"
-        metadata["duration_ms"] = "\((loop.now - clients[id].openedAt).milliseconds)"
-        metadata["messages"] = "\(clients[id].messagesForwarded)"
+        metadata["duration_ms"] = .stringConvertible(
+            (loop.now - clients[id].openedAt).milliseconds)
+        metadata["messages"] = .stringConvertible(clients[id].messagesForwarded)
         switch end {
-        case .closedByClient(let code): metadata["code"] = "\(code)"
+        case .closedByClient(let code): metadata["code"] = .stringConvertible(code)
         case .protocolError(let code, let reason):
-            metadata["code"] = "\(code)"
+            metadata["code"] = .stringConvertible(code)
             metadata["error"] = "\(reason)"
-        case .slow(let queued): metadata["queued_bytes"] = "\(queued)"
+        case .slow(let queued): metadata["queued_bytes"] = .stringConvertible(queued)
         case .writeError(let error): metadata["error"] = "\(error.reason)"
         default: break
         }

@@ -143,7 +143,7 @@ extension Relay where S: ~Copyable {
                 metrics.payloadsOversized += 1
                 log.redis.warning(
                     "skipped a payload over STATUS_MAX_PAYLOAD_SIZE",
-                    metadata: metadata(of: id).merging(["bytes": "\(length)"]) { $1 })
+                    metadata: metadata(of: id).merging(["bytes": .stringConvertible(length)]) { $1 })
                 return
             case .failed(let failure):
                 linkFailed(id, failure)
@@ -187,7 +187,12 @@ extension Relay where S: ~Copyable {
         let cap = isProbe && !isStarting ? 0 : settings.redisMaxRetries
         switch links[id].machine.retry(cap: cap, now: loop.now) {
         case .retry(let delay, let attempt):
-            logFailure(id, failure, ["retry_in_ms": "\(delay.milliseconds)", "attempt": "\(attempt)"])
+            logFailure(
+                id, failure,
+                [
+                    "retry_in_ms": .stringConvertible(delay.milliseconds),
+                    "attempt": .stringConvertible(attempt),
+                ])
             arm(link: id)
         case .giveUp(let attempts):
             if isStarting {
@@ -195,7 +200,7 @@ extension Relay where S: ~Copyable {
                     fatal: "redis at \(settings.redis): \(failure), after \(attempts) attempts")
                 return
             }
-            logFailure(id, failure, ["given_up_after_attempts": "\(attempts)"])
+            logFailure(id, failure, ["given_up_after_attempts": .stringConvertible(attempts)])
             let receivers = links[id].receivers
             closeLink(id)
             for client in receivers { giveUp(on: client) }
@@ -209,7 +214,7 @@ extension Relay where S: ~Copyable {
         var metadata = metadata(of: id).merging(outcome) { $1 }
         metadata["cause"] = "\(failure.cause)"
         metadata["error"] = "\(failure)"
-        if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
+        if suppressed > 0 { metadata["suppressed"] = .stringConvertible(suppressed) }
         log.redis.warning("redis link failed", metadata: metadata)
     }
 
@@ -226,13 +231,13 @@ extension Relay where S: ~Copyable {
         guard links.contains(id) else { return }
         loop.fired(&links[id].socket)
         encoder.removeAll()
-        let wasDialing = links[id].machine.state == .dialing
+        let former = links[id].machine.state
         let action = links[id].machine.timedOut(now: loop.now, output: &encoder)
-        if wasDialing, action != .none { loop.disconnect(&links[id].socket) }
+        if former == .dialing, action != .none { loop.disconnect(&links[id].socket) }
         loop.queue(encoder.bytes, on: &links[id].socket)
         perform(action, on: id)
         guard links.contains(id) else { return }
-        if links[id].machine.state == .waiting { gate.enqueue(id) }
+        if former == .backingOff, links[id].machine.state == .waiting { gate.enqueue(id) }
         arm(link: id)
     }
 

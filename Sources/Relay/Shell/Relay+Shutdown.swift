@@ -11,7 +11,10 @@ extension Relay where S: ~Copyable {
         }
         log.server.info(
             "shutting down",
-            metadata: ["signal": "\(signal)", "connections": "\(metrics.connectionsActive)"])
+            metadata: [
+                "signal": .stringConvertible(signal),
+                "connections": .stringConvertible(metrics.connectionsActive),
+            ])
         phase = .draining
         options.onShutdown()
         if let descriptor = listener.take() { loop.sys.close(descriptor, reset: false) }
@@ -37,7 +40,7 @@ extension Relay where S: ~Copyable {
         if clients.count > 0 {
             log.server.warning(
                 "shutdown timed out; connections are cut",
-                metadata: ["connections": "\(clients.count)"])
+                metadata: ["connections": .stringConvertible(clients.count)])
         }
         for id in clients.ids { closeClient(id, .shutdown) }
     }

@@ -22,7 +22,8 @@ struct Token: Hashable, Sendable {
     }
 
     init(_ kind: TokenKind, _ id: SlotID) {
-        bits = UInt64(kind.rawValue) << 60 | UInt64(id.index & 0xFFF_FFFF) << 32
+        bits =
+            UInt64(kind.rawValue) << 60 | UInt64(id.index & 0xFFF_FFFF) << 32
             | UInt64(id.generation)
     }
 
