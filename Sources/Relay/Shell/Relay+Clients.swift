@@ -183,6 +183,7 @@ extension Relay where S: ~Copyable {
         }
         clients[id].machine.upgrade(to: channel, acceptKey: acceptKey, now: loop.now)
         metrics.connectionsActive += 1
+        clients[id].isActive = true
         loop.markDirty(&clients[id].socket)
         clients[id].link =
             LinkPolicy.existingLink(for: channel)
@@ -299,14 +300,22 @@ extension Relay where S: ~Copyable {
     /// The connection's last bytes are queued; its subscription is of no more use.
     private mutating func finishClient(_ id: SlotID, _ end: ClientEnd) {
         clients[id].end = end
+        deactivate(id)
         loop.markDirty(&clients[id].socket)
         releaseLink(of: id)
         arm(client: id)
     }
 
+    private mutating func deactivate(_ id: SlotID) {
+        guard clients[id].isActive else { return }
+        clients[id].isActive = false
+        metrics.connectionsActive -= 1
+    }
+
     /// Closes the connection and forgets it.
     mutating func closeClient(_ id: SlotID, _ end: ClientEnd) {
         let end = clients[id].end ?? end
+        deactivate(id)
         releaseLink(of: id)
         if case .slow = end { metrics.slowClients += 1 }
         logEnd(of: id, end)
@@ -323,7 +332,6 @@ extension Relay where S: ~Copyable {
                 "request refused", metadata: ["status": .stringConvertible(status), "reason": "\(reason)"])
         }
         guard clients[id].machine.channel != nil else { return }
-        metrics.connectionsActive -= 1
         var metadata = metadata(of: id)
         metadata["reason"] = "\(end.reason)"
         metadata["duration_ms"] = .stringConvertible(

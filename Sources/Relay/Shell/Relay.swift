@@ -12,6 +12,8 @@ struct ClientEntry {
     /// Why it ends, once that is decided.
     var end: ClientEnd?
     var messagesForwarded: UInt64 = 0
+    /// Whether it is one of the WebSockets that the metrics call active.
+    var isActive = false
 }
 
 /// A link to Redis with its socket.

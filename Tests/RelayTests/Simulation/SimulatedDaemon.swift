@@ -1,0 +1,100 @@
+import Logging
+@testable import Relay
+import Synchronization
+
+/// The relay on a simulated machine, driven turn by turn.
+final class SimulatedDaemon {
+    /// Where browsers connect.
+    static let port: UInt16 = 9002
+    /// Where the simulated Redis answers; the embedded broker has another.
+    static let redisPort: UInt16 = 6379
+
+    let world = World()
+    let log = CapturedLog()
+    private(set) var relay: Relay<SimulatedSys>
+    /// Redis at the other end of each connection that the daemon makes.
+    let redis: SimulatedRedis
+
+    init(
+        _ change: (inout Settings) -> Void = { _ in }, connectionLimit: Int = 1000,
+        embeddedBroker: EmbeddedBrokerAddress? = nil
+    ) {
+        var settings = Settings()
+        settings.listenAddress = .tcp(host: "127.0.0.1", port: Self.port)
+        settings.redis.address = .tcp(host: "redis.test", port: Self.redisPort)
+        change(&settings)
+        let log = log
+        redis = SimulatedRedis(world)
+        relay = Relay(
+            sys: SimulatedSys(world: world), settings: settings,
+            options: RelayOptions(
+                embeddedBroker: embeddedBroker, connectionLimit: connectionLimit, version: "test"),
+            log: RelayLog { label in
+                JSONLogHandler(label: label, level: .debug, sink: log, now: { 0 })
+            })
+        relay.start()
+        settle()
+    }
+
+    var now: Instant { world.clock }
+    var metrics: Metrics { relay.metrics }
+    var phase: RelayPhase { relay.phase }
+
+    /// Turns the loop until nothing is left to do at this instant.
+    func settle() {
+        for _ in 0..<10_000 {
+            if case .stopped = relay.phase { return }
+            redis.serve()
+            let isTimerDue = relay.loop.wheel.nextExpiry.map { $0 <= world.clock } ?? false
+            guard world.hasEvents || isTimerDue else { return }
+            relay.turn()
+        }
+        preconditionFailure("the loop turns without end")
+    }
+
+    /// Lets time pass, stopping at every timer on the way.
+    func advance(_ span: Nanoseconds) {
+        let target = world.clock + span
+        while true {
+            settle()
+            if case .stopped = relay.phase { return }
+            guard let next = relay.loop.wheel.nextExpiry, next <= target else { break }
+            world.clock = max(next, world.clock)
+        }
+        world.clock = target
+        settle()
+    }
+
+    /// Opens a TCP connection as a browser would.
+    func connect() -> SimulatedPage {
+        guard let connection = world.connect(port: Self.port) else {
+            preconditionFailure("the daemon does not listen")
+        }
+        return SimulatedPage(connection)
+    }
+
+    /// Whether the daemon takes new connections.
+    var isListening: Bool { world.connect(port: Self.port) != nil }
+
+    /// Opens a WebSocket and lets the daemon answer.
+    func open(_ path: String = "/run:status") -> SimulatedPage {
+        let page = connect()
+        page.sendUpgrade(path)
+        settle()
+        return page
+    }
+}
+
+/// Log lines, kept for the test.
+final class CapturedLog: LogSink {
+    private let captured = Mutex<[String]>([])
+
+    func write(_ line: [UInt8]) {
+        captured.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
+    }
+
+    /// The lines with this text in them.
+    func lines(_ text: String) -> [String] {
+        captured.withLock { $0.filter { $0.contains(text) } }
+    }
+}

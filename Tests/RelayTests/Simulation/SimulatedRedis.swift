@@ -1,0 +1,129 @@
+import RESP
+
+@testable import Relay
+
+/// A Redis at the other end of every connection that the daemon dials; it answers as it is told.
+final class SimulatedRedis {
+    /// What a connection has asked for.
+    struct Session {
+        let connection: World.Connection
+        var parser = CommandParser()
+        var version = RESPVersion.resp2
+        var channel: String?
+        var name = ""
+        var commands: [[String]] = []
+        /// Bytes that wait for ``SimulatedRedis/isSilent`` to end.
+        var held: [UInt8] = []
+    }
+
+    private let world: World
+    private(set) var sessions: [Session] = []
+    /// Takes commands and answers nothing, as a process that is stopped.
+    var isSilent = false
+    /// Knows no HELLO, as servers before version 6.
+    var isOld = false
+    /// Answers every command of this name with this error.
+    var errors: [String: String] = [:]
+
+    init(_ world: World) { self.world = world }
+
+    /// The sessions whose connection is open and subscribed.
+    var subscribers: [Session] {
+        sessions.filter { $0.channel != nil && !$0.connection.isClosed }
+    }
+
+    /// Answers what has come since the last call.
+    func serve() {
+        for connection in world.redisConnections.dropFirst(sessions.count) {
+            sessions.append(Session(connection: connection))
+        }
+        guard !isSilent else { return }
+        for index in sessions.indices where !sessions[index].connection.isClosed {
+            serve(index)
+        }
+    }
+
+    private func serve(_ index: Int) {
+        let connection = sessions[index].connection
+        guard !connection.fromDaemon.isEmpty else { return }
+        let bytes = sessions[index].held + connection.fromDaemon
+        connection.fromDaemon = []
+        var offset = 0
+        var arguments: [Range<Int>] = []
+        while let step = try? sessions[index].parser.next(
+            bytes.span, from: offset, arguments: &arguments), step.event == .command
+        {
+            offset = step.end
+            answer(arguments.map { String(decoding: bytes[$0], as: UTF8.self) }, index)
+        }
+        sessions[index].held = Array(bytes[offset...])
+    }
+
+    private func answer(_ command: [String], _ index: Int) {
+        sessions[index].commands.append(command)
+        var reply = RESPEncoder(version: sessions[index].version)
+        let name = command[0].uppercased()
+        if let error = errors[name] {
+            reply.simpleError(error)
+        } else {
+            switch name {
+            case "HELLO" where isOld: reply.simpleError("ERR unknown command `HELLO`")
+            case "HELLO":
+                sessions[index].version = .resp3
+                reply.version = .resp3
+                sessions[index].name = command.last ?? ""
+                reply.mapHeader(1)
+                reply.bulkString("proto")
+                reply.integer(3)
+            case "CLIENT":
+                sessions[index].name = command.last ?? ""
+                reply.simpleString("OK")
+            case "SUBSCRIBE":
+                sessions[index].channel = command[1]
+                reply.pushHeader(3)
+                reply.bulkString("subscribe")
+                reply.bulkString(command[1])
+                reply.integer(1)
+            case "PING": ping(command, sessions[index], &reply)
+            default: reply.simpleString("OK")
+            }
+        }
+        sessions[index].connection.toDaemon += reply.bytes
+    }
+
+    private func ping(_ command: [String], _ session: Session, _ reply: inout RESPEncoder) {
+        guard command.count == 2 else { return reply.simpleString("PONG") }
+        if session.version == .resp2, session.channel != nil {
+            reply.arrayHeader(2)
+            reply.bulkString("pong")
+        }
+        reply.bulkString(command[1])
+    }
+
+    /// Sends a message to every subscriber of the channel; returns how many there are.
+    @discardableResult
+    func publish(_ channel: String, _ payload: [UInt8]) -> Int {
+        let receivers = subscribers.filter { $0.channel == channel }
+        for session in receivers {
+            var message = RESPEncoder(version: session.version)
+            message.pushHeader(3)
+            message.bulkString("message")
+            message.bulkString(channel)
+            message.bulkString(payload)
+            session.connection.toDaemon += message.bytes
+        }
+        return receivers.count
+    }
+
+    @discardableResult
+    func publish(_ channel: String, _ payload: String) -> Int {
+        publish(channel, Array(payload.utf8))
+    }
+
+    /// Ends every connection, as a server that is killed.
+    func kill() {
+        for session in sessions where !session.connection.isClosed {
+            session.connection.isReset = true
+        }
+    }
+}

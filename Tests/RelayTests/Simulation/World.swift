@@ -1,0 +1,289 @@
+@testable import Relay
+
+/// The network, the clock and the random source of a simulated machine.
+///
+/// Time stands still until a test moves it. A socket's two directions are byte arrays; what the
+/// daemon writes is there for the test to read at once.
+final class World {
+    /// What becomes of a dial.
+    enum DialPolicy {
+        /// Connects to a simulated Redis, or to the daemon's own listener of that port.
+        case accept
+        case refuse
+        /// Nothing ever comes back.
+        case blackHole
+        /// The name cannot be looked up.
+        case unknownName
+    }
+
+    /// One connection as the daemon's kernel would hold it.
+    final class Connection {
+        let descriptor: Descriptor
+        /// Bytes on their way to the daemon.
+        var toDaemon: [UInt8] = []
+        /// Bytes that the daemon has written and the peer has not taken.
+        var fromDaemon: [UInt8] = []
+        /// How many bytes of `fromDaemon` the kernel holds before the socket is full.
+        var capacity = 1 << 22
+        /// The peer has ended its sending direction.
+        var peerHasEnded = false
+        /// The peer is gone: reads and writes fail.
+        var isReset = false
+        /// The daemon has ended its sending direction.
+        var daemonHasEnded = false
+        /// The daemon has closed the descriptor.
+        var isClosed = false
+        /// Whether the dial that made the connection is decided, and how.
+        var isDecided = true
+        var dialError: SystemError?
+        fileprivate var token: Token?
+        fileprivate var interest: Interest = []
+        /// The other end, where both ends are the daemon's.
+        fileprivate weak var twin: Connection?
+        /// How often the daemon has written.
+        var writes = 0
+
+        fileprivate init(_ descriptor: Descriptor) { self.descriptor = descriptor }
+
+        fileprivate var readiness: (readable: Bool, writable: Bool) {
+            if isReset { return (true, true) }
+            guard isDecided else { return (false, false) }
+            return (
+                interest.contains(.read) && (!toDaemon.isEmpty || peerHasEnded),
+                interest.contains(.write) && (dialError != nil || fromDaemon.count < capacity)
+            )
+        }
+    }
+
+    var clock = Instant(nanoseconds: 1_000_000_000_000)
+    var random = SplitMix64(seed: 7)
+    var dialPolicy = DialPolicy.accept
+    /// The number of dials begun so far, and when.
+    var dials: [Instant] = []
+    /// The connections that the daemon has made to Redis, in order.
+    private(set) var redisConnections: [Connection] = []
+    var signals: [Int32] = []
+    /// Accepts fail for want of descriptors while this is set.
+    var hasNoDescriptors = false
+    private(set) var acceptAttempts = 0
+
+    private var connections: [Descriptor: Connection] = [:]
+    private var nextDescriptor: Descriptor = 10
+    private var listeners: [Descriptor: Token] = [:]
+    private var pausedListeners: Set<Descriptor> = []
+    private var backlog: [Descriptor: [Connection]] = [:]
+    private var portListeners: [UInt16: Descriptor] = [:]
+    private var answers: [SysEvent] = []
+
+    /// Descriptors that the daemon holds open, listeners left out.
+    var openDescriptors: Int { connections.values.count { !$0.isClosed } }
+
+    /// Connects to the listener of a port; nil where nobody listens.
+    func connect(port: UInt16) -> Connection? {
+        guard let listener = portListeners[port] else { return nil }
+        let connection = makeConnection()
+        backlog[listener, default: []].append(connection)
+        return connection
+    }
+
+    private func makeConnection() -> Connection {
+        let connection = Connection(nextDescriptor)
+        connections[nextDescriptor] = connection
+        nextDescriptor += 1
+        return connection
+    }
+
+    /// Moves bytes between the ends of connections whose both ends are the daemon's.
+    private func shuttle() {
+        for connection in connections.values {
+            guard let twin = connection.twin else { continue }
+            twin.toDaemon += connection.fromDaemon
+            connection.fromDaemon = []
+            if connection.isClosed || connection.daemonHasEnded { twin.peerHasEnded = true }
+        }
+    }
+
+    /// What is ready now, in the order of the descriptors.
+    fileprivate func takeEvents() -> [SysEvent] {
+        shuttle()
+        var events = answers
+        answers = []
+        events += signals.map { .signal($0) }
+        signals = []
+        for (listener, token) in listeners.sorted(by: { $0.key < $1.key })
+        where !(backlog[listener] ?? []).isEmpty && !pausedListeners.contains(listener) {
+            events.append(.socket(token, readable: true, writable: false))
+        }
+        for connection in connections.values.sorted(by: { $0.descriptor < $1.descriptor }) {
+            guard !connection.isClosed, let token = connection.token else { continue }
+            let ready = connection.readiness
+            if ready.readable || ready.writable {
+                events.append(
+                    .socket(token, readable: ready.readable, writable: ready.writable))
+            }
+        }
+        return events
+    }
+
+    /// Whether a wait would return at once.
+    var hasEvents: Bool {
+        shuttle()
+        return !answers.isEmpty || !signals.isEmpty
+            || backlog.contains { !$0.value.isEmpty && !pausedListeners.contains($0.key) }
+            || connections.values.contains { connection in
+                !connection.isClosed && connection.token != nil
+                    && (connection.readiness.readable || connection.readiness.writable)
+            }
+    }
+}
+
+/// The ``Sys`` of a simulated machine: every call goes to its ``World``.
+struct SimulatedSys: Sys {
+    let world: World
+
+    func now() -> Instant { world.clock }
+    func unixTime() -> Int64 { world.clock.nanoseconds }
+    mutating func random() -> UInt64 { world.random.next() }
+
+    mutating func listen(_ address: ListenAddress, token: Token) throws(SystemError)
+        -> (Descriptor, SocketAddress)
+    {
+        guard case .tcp(_, let port) = address,
+            let bound = SocketAddress(numeric: "127.0.0.1", port: port)
+        else { throw .noSuchFile }
+        return (world.listen(port: port, token: token), bound)
+    }
+
+    mutating func accept(_ listener: Descriptor) -> AcceptOutcome { world.accept(listener) }
+
+    mutating func resolve(host: String, port: UInt16, token: Token) {
+        world.resolve(host: host, port: port, token: token)
+    }
+
+    mutating func dial(_ address: SocketAddress, token: Token) throws(SystemError) -> Descriptor {
+        world.dial(address, token: token)
+    }
+
+    mutating func dialError(_ descriptor: Descriptor) -> SystemError? {
+        world.connection(descriptor).dialError
+    }
+
+    mutating func watch(_ descriptor: Descriptor, token: Token, for interest: Interest) {
+        world.watch(descriptor, token: token, for: interest)
+    }
+
+    mutating func rewatch(_ descriptor: Descriptor, token: Token, for interest: Interest) {
+        world.watch(descriptor, token: token, for: interest)
+    }
+
+    mutating func receive(_ descriptor: Descriptor, into buffer: inout [UInt8]) -> ReceiveOutcome {
+        let connection = world.connection(descriptor)
+        if connection.isReset { return .failed(.connectionReset) }
+        guard !connection.toDaemon.isEmpty else {
+            return connection.peerHasEnded ? .endOfStream : .wouldBlock
+        }
+        let count = min(buffer.count, connection.toDaemon.count)
+        buffer.replaceSubrange(0..<count, with: connection.toDaemon[..<count])
+        connection.toDaemon.removeFirst(count)
+        return .bytes(count)
+    }
+
+    mutating func send(_ descriptor: Descriptor, _ queue: OutputQueue) -> SendOutcome {
+        let connection = world.connection(descriptor)
+        if connection.isReset { return .failed(.brokenPipe) }
+        connection.writes += 1
+        let room = max(0, connection.capacity - connection.fromDaemon.count)
+        let bytes = queue.copyBytes().prefix(room)
+        connection.fromDaemon += bytes
+        return .sent(bytes.count)
+    }
+
+    mutating func shutdownSending(_ descriptor: Descriptor) {
+        world.connection(descriptor).daemonHasEnded = true
+    }
+
+    mutating func close(_ descriptor: Descriptor, reset: Bool) { world.close(descriptor) }
+
+    mutating func wait(until deadline: Instant?, into events: inout [SysEvent]) {
+        events += world.takeEvents()
+    }
+}
+
+extension World {
+    fileprivate func listen(port: UInt16, token: Token) -> Descriptor {
+        let descriptor = nextDescriptor
+        nextDescriptor += 1
+        listeners[descriptor] = token
+        portListeners[port] = descriptor
+        return descriptor
+    }
+
+    fileprivate func accept(_ listener: Descriptor) -> AcceptOutcome {
+        acceptAttempts += 1
+        if hasNoDescriptors { return .failed(.noDescriptors) }
+        guard let connection = backlog[listener]?.first else { return .wouldBlock }
+        backlog[listener]?.removeFirst()
+        return .accepted(connection.descriptor, peer: "10.0.0.1:\(connection.descriptor)")
+    }
+
+    fileprivate func resolve(host: String, port: UInt16, token: Token) {
+        switch dialPolicy {
+        case .unknownName:
+            answers.append(.resolved(token, .failed("Name or service not known")))
+        case .accept, .refuse, .blackHole:
+            let address = SocketAddress(numeric: "127.0.0.1", port: port)
+            answers.append(.resolved(token, .addresses(address.map { [$0] } ?? [])))
+        }
+    }
+
+    fileprivate func dial(_ address: SocketAddress, token: Token) -> Descriptor {
+        dials.append(clock)
+        let connection = makeConnection()
+        connection.token = token
+        connection.interest = .write
+        switch dialPolicy {
+        case .refuse, .unknownName: connection.dialError = .connectionRefused
+        case .blackHole: connection.isDecided = false
+        case .accept:
+            if let twin = connect(port: address.port) {
+                connection.twin = twin
+                twin.twin = connection
+            } else {
+                redisConnections.append(connection)
+            }
+        }
+        return connection.descriptor
+    }
+
+    fileprivate func watch(_ descriptor: Descriptor, token: Token, for interest: Interest) {
+        if listeners[descriptor] != nil {
+            if interest.isEmpty {
+                pausedListeners.insert(descriptor)
+            } else {
+                pausedListeners.remove(descriptor)
+            }
+            return
+        }
+        connection(descriptor).token = token
+        connection(descriptor).interest = interest
+    }
+
+    fileprivate func connection(_ descriptor: Descriptor) -> Connection {
+        guard let connection = connections[descriptor], !connection.isClosed else {
+            preconditionFailure("the daemon used descriptor \(descriptor) after closing it")
+        }
+        return connection
+    }
+
+    fileprivate func close(_ descriptor: Descriptor) {
+        if listeners[descriptor] != nil {
+            listeners[descriptor] = nil
+            portListeners = portListeners.filter { $0.value != descriptor }
+            return
+        }
+        let closed = connection(descriptor)
+        closed.isClosed = true
+        closed.token = nil
+        if closed.twin == nil { connections[descriptor] = nil }
+    }
+}
