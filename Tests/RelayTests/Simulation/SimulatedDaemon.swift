@@ -17,14 +17,17 @@ final class SimulatedDaemon {
 
     init(
         _ change: (inout Settings) -> Void = { _ in }, connectionLimit: Int = 1000,
-        embeddedBroker: EmbeddedBrokerAddress? = nil
+        embeddedBroker: EmbeddedBrokerAddress? = nil, dialPolicy: World.DialPolicy = .accept,
+        redisErrors: [String: String] = [:]
     ) {
         var settings = Settings()
         settings.listenAddress = .tcp(host: "127.0.0.1", port: Self.port)
         settings.redis.address = .tcp(host: "redis.test", port: Self.redisPort)
         change(&settings)
         let log = log
+        world.dialPolicy = dialPolicy
         redis = SimulatedRedis(world)
+        redis.errors = redisErrors
         relay = Relay(
             sys: SimulatedSys(world: world), settings: settings,
             options: RelayOptions(
@@ -75,6 +78,16 @@ final class SimulatedDaemon {
 
     /// Whether the daemon takes new connections.
     var isListening: Bool { world.connect(port: Self.port) != nil }
+
+    /// Sends a request and lets the daemon answer.
+    func get(_ path: String, method: String = "GET", headers: [String] = []) -> SimulatedPage {
+        let page = connect()
+        let lines = ["\(method) \(path) HTTP/1.1", "Host: relay.test"] + headers
+        page.send(lines.joined(separator: "\r\n") + "\r\n\r\n")
+        settle()
+        page.read()
+        return page
+    }
 
     /// Opens a WebSocket and lets the daemon answer.
     func open(_ path: String = "/run:status") -> SimulatedPage {

@@ -29,6 +29,8 @@ final class World {
         var peerHasEnded = false
         /// The peer is gone: reads and writes fail.
         var isReset = false
+        /// Only writes fail so far: the reset has not been seen by a read.
+        var failsOnlyWrites = false
         /// The daemon has ended its sending direction.
         var daemonHasEnded = false
         /// The daemon has closed the descriptor.
@@ -46,7 +48,7 @@ final class World {
         fileprivate init(_ descriptor: Descriptor) { self.descriptor = descriptor }
 
         fileprivate var readiness: (readable: Bool, writable: Bool) {
-            if isReset { return (true, true) }
+            if isReset && !failsOnlyWrites { return (true, true) }
             guard isDecided else { return (false, false) }
             return (
                 interest.contains(.read) && (!toDaemon.isEmpty || peerHasEnded),
@@ -178,7 +180,7 @@ struct SimulatedSys: Sys {
 
     mutating func receive(_ descriptor: Descriptor, into buffer: inout [UInt8]) -> ReceiveOutcome {
         let connection = world.connection(descriptor)
-        if connection.isReset { return .failed(.connectionReset) }
+        if connection.isReset, !connection.failsOnlyWrites { return .failed(.connectionReset) }
         guard !connection.toDaemon.isEmpty else {
             return connection.peerHasEnded ? .endOfStream : .wouldBlock
         }
