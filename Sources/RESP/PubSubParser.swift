@@ -87,7 +87,9 @@ public struct PubSubParser: Sendable {
         while true {
             switch mode {
             case .start(let needed):
-                if bytes.count - start < needed { return PubSubStep(end: start, event: .incomplete) }
+                if bytes.count - start < needed {
+                    return PubSubStep(end: start, event: .incomplete)
+                }
                 switch PubSubReader.read(bytes, from: start, limits) {
                 case .incomplete(let needed):
                     mode = .start(needed: needed)
