@@ -12,6 +12,12 @@ public struct CommandStep: Sendable, Equatable {
     public let end: Int
     /// What they hold.
     public let event: Event
+
+    /// Creates a step.
+    public init(end: Int, event: Event) {
+        self.end = end
+        self.event = event
+    }
 }
 
 /// An incremental parser of the commands that a client sends to a server.

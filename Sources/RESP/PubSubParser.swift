@@ -25,6 +25,12 @@ public struct PubSubStep: Sendable, Equatable {
     public let end: Int
     /// What they hold.
     public let event: PubSubEvent
+
+    /// Creates a step.
+    public init(end: Int, event: PubSubEvent) {
+        self.end = end
+        self.event = event
+    }
 }
 
 /// An incremental parser of what Redis sends on a connection that subscribes.

@@ -1,12 +1,12 @@
-public import RESP
+package import RESP
 
 /// Everything that ``CommandParser`` makes of a stream, however the stream was cut.
-public struct CommandOutcome: Equatable, Sendable {
-    public var commands: [[[UInt8]]] = []
-    public var ends: [UInt64] = []
-    public var error: RESPError?
+package struct CommandOutcome: Equatable, Sendable {
+    package var commands: [[[UInt8]]] = []
+    package var ends: [UInt64] = []
+    package var error: RESPError?
 
-    public init(parsing bytes: [UInt8], cuts: [Int] = [], limits: RESPLimits = RESPLimits()) {
+    package init(parsing bytes: [UInt8], cuts: [Int] = [], limits: RESPLimits = RESPLimits()) {
         var parser = CommandParser(limits: limits)
         var window = Window()
         var arguments: [Range<Int>] = []

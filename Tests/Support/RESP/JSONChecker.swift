@@ -1,9 +1,9 @@
 /// Tells whether bytes are one JSON text (RFC 8259), with an explicit stack.
-public struct JSONChecker {
+package struct JSONChecker {
     private let bytes: [UInt8]
     private var index = 0
 
-    public static func isWellFormed(_ bytes: [UInt8]) -> Bool {
+    package static func isWellFormed(_ bytes: [UInt8]) -> Bool {
         guard String(validating: bytes, as: UTF8.self) != nil else { return false }
         var checker = JSONChecker(bytes: bytes)
         return checker.text() && checker.index == bytes.count

@@ -1,19 +1,19 @@
-public import RESP
+package import RESP
 
 /// What must hold for any bytes whatever; the bodies of the fuzz harness and of the tests.
-public enum Properties {
+package enum Properties {
     /// Limits small enough that random input reaches each of them.
-    public static let limits = RESPLimits(
+    package static let limits = RESPLimits(
         bulkSize: 300, aggregateElements: 20, depth: 6, lineLength: 80, valueSize: 2000,
         channelSize: 300, payloadSize: 40)
 
     /// A property that does not hold.
-    public struct Violation: Error, CustomStringConvertible {
-        public let description: String
+    package struct Violation: Error, CustomStringConvertible {
+        package let description: String
     }
 
     /// Checks everything.
-    public static func check(_ bytes: [UInt8]) throws(Violation) {
+    package static func check(_ bytes: [UInt8]) throws(Violation) {
         let whole = StreamOutcome(parsing: bytes, limits: limits)
         let cuts = cuts(of: bytes)
         for cuts in cuts {

@@ -1,7 +1,7 @@
-public import RESP
+package import RESP
 
 /// What a subscribed connection receives, in one form for both parsers.
-public enum PubSubItem: Equatable, Sendable {
+package enum PubSubItem: Equatable, Sendable {
     case message(channel: [UInt8], payload: [UInt8])
     case oversized(channel: [UInt8], length: Int)
     case subscribed(channel: [UInt8], count: Int)
@@ -9,7 +9,7 @@ public enum PubSubItem: Equatable, Sendable {
     case other(RESPValue)
 
     /// The item that a value is, by its content alone.
-    public init(_ value: RESPValue, payloadSize: Int) {
+    package init(_ value: RESPValue, payloadSize: Int) {
         self = .other(value)
         let children = Array(value.children)
         guard value.kind == .push || value.kind == .array, children.count == 3,
@@ -35,15 +35,15 @@ public enum PubSubItem: Equatable, Sendable {
 }
 
 /// Everything that ``PubSubParser`` makes of a stream, however the stream was cut.
-public struct PubSubOutcome: Equatable, Sendable {
-    public var items: [PubSubItem] = []
+package struct PubSubOutcome: Equatable, Sendable {
+    package var items: [PubSubItem] = []
     /// The offsets behind the items.
-    public var ends: [UInt64] = []
-    public var error: RESPError?
+    package var ends: [UInt64] = []
+    package var error: RESPError?
     /// The bytes consumed in all.
-    public var consumed = 0
+    package var consumed = 0
 
-    public init(parsing bytes: [UInt8], cuts: [Int] = [], limits: RESPLimits = RESPLimits()) {
+    package init(parsing bytes: [UInt8], cuts: [Int] = [], limits: RESPLimits = RESPLimits()) {
         var parser = PubSubParser(limits: limits)
         var window = Window()
         do throws(RESPError) {

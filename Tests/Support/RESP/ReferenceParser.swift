@@ -1,10 +1,10 @@
-public import RESP
+package import RESP
 
 /// A parser of whole input, recursive and slow, written from the specification alone.
 ///
 /// The incremental parser must agree with it in every value, in the bytes consumed, and in the
 /// reason and the offset of every error.
-public struct ReferenceParser {
+package struct ReferenceParser {
     private enum Stop: Error {
         case incomplete
         case error(RESPError)
@@ -28,7 +28,7 @@ public struct ReferenceParser {
     }
 
     /// The values at the start of `bytes`, each with the offset behind it, and how the input ends.
-    public static func parse(
+    package static func parse(
         _ bytes: [UInt8], limits: RESPLimits
     ) -> (values: [(ReferenceValue, end: Int)], stop: StreamOutcome.Stop) {
         var parser = ReferenceParser(bytes, limits)

@@ -1,7 +1,7 @@
-public import RESP
+package import RESP
 
 /// A value as a plain tree.
-public indirect enum ReferenceValue: Equatable, Sendable {
+package indirect enum ReferenceValue: Equatable, Sendable {
     case simpleString([UInt8])
     case simpleError([UInt8])
     case integer(Int)
@@ -22,7 +22,7 @@ public indirect enum ReferenceValue: Equatable, Sendable {
     case attributed([ReferenceValue], ReferenceValue)
 
     /// The tree that the public accessors of a value show.
-    public init(_ value: RESPValue) {
+    package init(_ value: RESPValue) {
         self = value.attributes.reversed().reduce(Self.plain(value)) { inner, attribute in
             .attributed(attribute.children.map { ReferenceValue($0) }, inner)
         }

@@ -1,21 +1,21 @@
 /// Makes random streams that are RESP, or nearly.
-public struct WireGenerator {
+package struct WireGenerator {
     private var random: SeededGenerator
     private var wire: [UInt8] = []
 
-    public init(seed: UInt64) {
+    package init(seed: UInt64) {
         random = SeededGenerator(seed: seed)
     }
 
     /// A stream of a few well-formed values, of every type and form.
-    public mutating func stream() -> [UInt8] {
+    package mutating func stream() -> [UInt8] {
         wire = []
         for _ in 0..<Int.random(in: 1...4, using: &random) { value(depth: 0) }
         return wire
     }
 
     /// A well-formed stream with a few bytes changed, taken out, put in or cut off.
-    public mutating func damagedStream() -> [UInt8] {
+    package mutating func damagedStream() -> [UInt8] {
         var bytes = stream()
         let alphabet = Array("\r\n+-:_#,($!=*%~>|.;?0123456789amx\u{0}".utf8) + [0xFF]
         for _ in 0..<Int.random(in: 1...3, using: &random) where !bytes.isEmpty {
