@@ -6,7 +6,7 @@ import Testing
 struct PropertyTests {
     @Test("well-formed streams", arguments: 0..<8)
     func wellFormed(_ part: Int) throws {
-        for seed in 0..<150 {
+        for seed in 0..<80 {
             var generator = WireGenerator(seed: UInt64(part * 1000 + seed))
             let wire = generator.stream()
             try Properties.check(wire)
@@ -15,7 +15,7 @@ struct PropertyTests {
 
     @Test("damaged streams", arguments: 0..<8)
     func damaged(_ part: Int) throws {
-        for seed in 0..<250 {
+        for seed in 0..<120 {
             var generator = WireGenerator(seed: UInt64(part * 1000 + seed))
             let wire = generator.damagedStream()
             try Properties.check(wire)

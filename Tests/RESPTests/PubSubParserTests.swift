@@ -189,8 +189,8 @@ struct PubSubLimitTests {
 
     @Test("a long payload that comes byte by byte takes linear time", .timeLimit(.minutes(1)))
     func linearTime() throws {
-        for prefix in ["\(Self.head)$1048576\r\n", "$1048576\r\n"] {
-            let wire = Array(prefix.utf8) + [UInt8](repeating: 0x61, count: 1 << 20) + [13, 10]
+        for prefix in ["\(Self.head)$262144\r\n", "$1048576\r\n"] {
+            let wire = Array(prefix.utf8) + [UInt8](repeating: 0x61, count: 1 << 18) + [13, 10]
             var parser = PubSubParser()
             var start = 0
             for count in 1..<wire.count {
@@ -205,7 +205,7 @@ struct PubSubLimitTests {
     @Test("a long line that comes byte by byte takes linear time", .timeLimit(.minutes(1)))
     func linearTimeOfLines() throws {
         let limits = RESPLimits(lineLength: 2 << 20)
-        let wire = Array("+".utf8) + [UInt8](repeating: 0x61, count: 1 << 20) + [13, 10]
+        let wire = Array("+".utf8) + [UInt8](repeating: 0x61, count: 1 << 18) + [13, 10]
         var parser = PubSubParser(limits: limits)
         for count in 1..<wire.count {
             let step = try parser.next(wire.span.extracting(0..<count), from: 0)
