@@ -12,16 +12,17 @@ let rules: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-/// A fuzz harness finds libFuzzer's driver at run time when the build has one, and otherwise replays
-/// the files that it is given.
-let harnessLinking: [LinkerSetting] = [
-    .unsafeFlags(["-Xlinker", "--export-dynamic-symbol=LLVMFuzzerRunDriver"])
-]
-
-/// In a fuzzing build every executable is linked with libFuzzer, which wants this symbol.
+/// In a fuzzing build every executable is linked with libFuzzer, whose own `main` wants this symbol.
 let executableLinking: [LinkerSetting] = [
     .unsafeFlags(["-Xlinker", "--defsym=LLVMFuzzerTestOneInput=0"])
 ]
+
+/// A fuzz harness finds libFuzzer's driver at run time when the build has one, and otherwise replays
+/// the files that it is given.
+let harnessLinking: [LinkerSetting] =
+    executableLinking + [
+        .unsafeFlags(["-Xlinker", "--export-dynamic-symbol=LLVMFuzzerRunDriver"])
+    ]
 
 let package = Package(
     name: "status2",

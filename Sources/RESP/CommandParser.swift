@@ -12,6 +12,12 @@ public struct CommandStep: Sendable, Equatable {
     public let end: Int
     /// What they hold.
     public let event: Event
+
+    /// Creates a step.
+    public init(end: Int, event: Event) {
+        self.end = end
+        self.event = event
+    }
 }
 
 /// An incremental parser of the commands that a client sends to a server.
@@ -124,9 +130,11 @@ public struct CommandParser: Sendable {
             needed = end + 1
             return false
         }
-        for (offset, byte) in [UInt8(ascii: "\r"), UInt8(ascii: "\n")].enumerated()
-        where bytes[start + end + offset] != byte {
-            throw error(.malformedLineEnd, at: start + end + offset, start)
+        if bytes[start + end] != UInt8(ascii: "\r") {
+            throw error(.malformedLineEnd, at: start + end, start)
+        }
+        if bytes[start + end + 1] != UInt8(ascii: "\n") {
+            throw error(.malformedLineEnd, at: start + end + 1, start)
         }
         ranges.append(content..<end)
         position = end + 2

@@ -25,6 +25,12 @@ public struct PubSubStep: Sendable, Equatable {
     public let end: Int
     /// What they hold.
     public let event: PubSubEvent
+
+    /// Creates a step.
+    public init(end: Int, event: PubSubEvent) {
+        self.end = end
+        self.event = event
+    }
 }
 
 /// An incremental parser of what Redis sends on a connection that subscribes.
@@ -87,7 +93,9 @@ public struct PubSubParser: Sendable {
         while true {
             switch mode {
             case .start(let needed):
-                if bytes.count - start < needed { return PubSubStep(end: start, event: .incomplete) }
+                if bytes.count - start < needed {
+                    return PubSubStep(end: start, event: .incomplete)
+                }
                 switch PubSubReader.read(bytes, from: start, limits) {
                 case .incomplete(let needed):
                     mode = .start(needed: needed)

@@ -53,17 +53,17 @@ enum PubSubReader {
         guard isPush || bytes[start] == UInt8(ascii: "*") else { return .other }
         guard bytes.count - start > 1 else { return more }
         guard bytes[start + 1] == UInt8(ascii: "3") else { return .other }
-        guard case .number(_, let size) = header(bytes, at: start, bytes[start]) else {
-            return bytes.count - start < 4 ? more : .other
+        guard case .number(let count, let size) = header(bytes, at: start, bytes[start]) else {
+            return missing(header(bytes, at: start, bytes[start]), bytes, start)
         }
+        guard count == 3 else { return .other }
         switch header(bytes, at: size, UInt8(ascii: "$")) {
         case .incomplete: return more
         case .other: return .other
         case .number(let length, let content):
             guard length == 7 || length == 9 || length == 11 else { return .other }
             let end = content + length + 2
-            guard end <= bytes.count else { return .incomplete(needed: end - start) }
-            guard isLineEnd(bytes, content + length) else { return .other }
+            guard isLineEnd(bytes, end - 2) else { return unended(bytes, start, end - 2) }
             let name = bytes.extracting(content..<(content + length))
             guard let verb = verb(named: name) else { return .other }
             return body(verb, bytes, start, at: end, limits)
@@ -95,11 +95,10 @@ enum PubSubReader {
     ) -> Outcome {
         guard case .number(let length, let content) = header(bytes, at: position, UInt8(ascii: "$"))
         else { return missing(header(bytes, at: position, UInt8(ascii: "$")), bytes, start) }
+        guard length <= limits.bulkSize, length < Int.max - content - 2 else { return .other }
         if length > limits.channelSize { return .channelTooLarge(index: position + 1) }
-        guard length < Int.max - content - 2 else { return .other }
         let end = content + length
-        guard end + 2 < bytes.count else { return .incomplete(needed: end + 3 - start) }
-        guard isLineEnd(bytes, end) else { return .other }
+        guard isLineEnd(bytes, end) else { return unended(bytes, start, end) }
         let channel = content..<end
         if case .message = verb { return payload(channel, bytes, start, at: end + 2, limits) }
 
@@ -127,8 +126,7 @@ enum PubSubReader {
                 return .oversized(channel: channel, length: length, end: content)
             }
             let end = content + length
-            guard end + 2 <= bytes.count else { return .incomplete(needed: end + 2 - start) }
-            guard isLineEnd(bytes, end) else { return .other }
+            guard isLineEnd(bytes, end) else { return unended(bytes, start, end) }
             return .found(.message(channel: channel, payload: content..<end), end: end + 2)
         case let header: return missing(header, bytes, start)
         }
@@ -164,8 +162,17 @@ enum PubSubReader {
         return .number(number, end: index + 2)
     }
 
+    /// Whether CRLF is at `index`; false too when it is not there yet.
     @inline(__always)
     private static func isLineEnd(_ bytes: Span<UInt8>, _ index: Int) -> Bool {
-        bytes[index] == UInt8(ascii: "\r") && bytes[index + 1] == UInt8(ascii: "\n")
+        index <= bytes.count - 2
+            && bytes[index] == UInt8(ascii: "\r") && bytes[index + 1] == UInt8(ascii: "\n")
+    }
+
+    /// What the whole is where CRLF should be at `index` and is not.
+    private static func unended(_ bytes: Span<UInt8>, _ start: Int, _ index: Int) -> Outcome {
+        if index >= bytes.count { return .incomplete(needed: index + 1 - start) }
+        if bytes[index] != UInt8(ascii: "\r") || index + 1 < bytes.count { return .other }
+        return .incomplete(needed: index + 2 - start)
     }
 }

@@ -65,12 +65,9 @@ public struct RESPEncoder: Sendable {
 
     /// Writes a double in as few digits as tell it from every other one.
     public mutating func double(_ value: Double) {
-        var text =
-            if value.isNaN { "nan" } else if value.isInfinite { value < 0 ? "-inf" : "inf" } else {
-                value.description
-            }
-        if text.hasSuffix(".0") { text.removeLast(2) }
-        version == .resp3 ? line(",", text.utf8) : bulkString(text)
+        var text: [UInt8] = []
+        text.appendDouble(value)
+        version == .resp3 ? line(",", text) : bulkString(text)
     }
 
     /// Writes a big number, given as an optional sign and decimal digits.
@@ -207,19 +204,5 @@ public struct RESPEncoder: Sendable {
         bytes.appendDecimal(number)
         bytes.append(0x0D)
         bytes.append(0x0A)
-    }
-}
-
-extension [UInt8] {
-    /// Appends the decimal digits of a number.
-    mutating func appendDecimal(_ number: Int) {
-        if number < 0 { append(UInt8(ascii: "-")) }
-        var rest = number.magnitude
-        let first = count
-        repeat {
-            append(UInt8(ascii: "0") + UInt8(rest % 10))
-            rest /= 10
-        } while rest > 0
-        self[first...].reverse()
     }
 }

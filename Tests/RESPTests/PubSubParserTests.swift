@@ -1,4 +1,5 @@
 import RESP
+import RESPProperties
 import Testing
 
 /// Events with their ranges replaced by the texts in them.
@@ -88,5 +89,128 @@ struct PubSubParserTests {
             let pieces = [Array(Self.stream[..<split]), Array(Self.stream[split...])]
             Self.check(try events(pieces, limits: RESPLimits(payloadSize: 11)))
         }
+    }
+}
+
+@Suite("Pub/Sub parser: limits and cost")
+struct PubSubLimitTests {
+    static let head = ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n"
+
+    @Test("the payload's limit is the last length that is handed on")
+    func payloadLimit() throws {
+        let limits = RESPLimits(payloadSize: 3)
+        let wire = Array("\(Self.head)$3\r\nabc\r\n\(Self.head)$4\r\nabcd\r\n+OK\r\n".utf8)
+        for cuts in everyCut(of: wire.count) {
+            let outcome = PubSubOutcome(parsing: wire, cuts: cuts, limits: limits)
+            #expect(
+                outcome.items == [
+                    .message(channel: [0x63], payload: Array("abc".utf8)),
+                    .oversized(channel: [0x63], length: 4), .other(.simpleString("OK")),
+                ])
+            #expect(outcome.error == nil && outcome.consumed == wire.count)
+        }
+    }
+
+    @Test("of a payload over the limit no byte is left to the caller")
+    func oversizedIsConsumed() throws {
+        let size = 3 << 20
+        let wire = Array("\(Self.head)$\(size)\r\n".utf8)
+        var parser = PubSubParser()
+        let first = try parser.next(wire.span, from: 0)
+        #expect(first.end == wire.count)
+        #expect(first.event == .oversized(channel: 21..<22, length: size))
+        let part = [UInt8](repeating: 0x61, count: size / 3)
+        for _ in 0..<3 {
+            let step = try parser.next(part.span, from: 0)
+            #expect(step == PubSubStep(end: part.count, event: .incomplete))
+        }
+        let rest = Array("\r\n+OK\r\n".utf8)
+        #expect(try parser.next(rest.span, from: 0).event == .reply(.simpleString("OK")))
+        #expect(parser.streamOffset == UInt64(wire.count + size + rest.count))
+    }
+
+    @Test("the CRLF behind a payload over the limit is checked")
+    func oversizedEnd() throws {
+        let wire = Array("\(Self.head)$4\r\nabcdX\n".utf8)
+        let outcome = PubSubOutcome(parsing: wire, limits: RESPLimits(payloadSize: 3))
+        #expect(outcome.error == RESPError(.malformedLineEnd, at: UInt64(wire.count - 2)))
+    }
+
+    @Test("lengths beyond every limit are errors, not traps")
+    func hugeLengths() {
+        for limit in [1 << 20, Int.max] {
+            let limits = RESPLimits(
+                bulkSize: limit, valueSize: limit, channelSize: limit, payloadSize: limit)
+            for length in ["9223372036854775807", "9223372036854775808", "999999999999999999"] {
+                for head in [Self.head, ">3\r\n$7\r\nmessage\r\n", "*3\r\n", ">3\r\n"] {
+                    let wire = Array("\(head)$\(length)\r\nabc".utf8)
+                    for cuts in everyCut(of: wire.count) {
+                        let outcome = PubSubOutcome(parsing: wire, cuts: cuts, limits: limits)
+                        #expect(outcome.items.isEmpty)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("a channel over its limit is refused where its length stands")
+    func channelLimit() {
+        let limits = RESPLimits(channelSize: 3)
+        let wire = Array(">3\r\n$7\r\nmessage\r\n$4\r\nabcd\r\n$0\r\n\r\n".utf8)
+        for cuts in everyCut(of: wire.count) {
+            let outcome = PubSubOutcome(parsing: wire, cuts: cuts, limits: limits)
+            #expect(outcome.items.isEmpty)
+            #expect(outcome.error == RESPError(.channelTooLarge, at: 18))
+        }
+    }
+
+    @Test(
+        "what only resembles a message is a reply",
+        arguments: [
+            ">3\r\n$7\r\nmessagE\r\n$1\r\nc\r\n$0\r\n\r\n",
+            ">3\r\n+message\r\n$1\r\nc\r\n$0\r\n\r\n",
+            ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n_\r\n",
+            "~3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$0\r\n\r\n",
+            ">4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\nc\r\n$0\r\n\r\n",
+            ">3\r\n$11\r\nunsubscribe\r\n_\r\n:0\r\n",
+            "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:-1\r\n",
+            "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n|0\r\n$0\r\n\r\n",
+            "*2\r\n$4\r\npong\r\n$0\r\n\r\n", "-ERR message\r\n", "%1\r\n+a\r\n+b\r\n",
+        ])
+    func replies(_ wire: String) throws {
+        let bytes = Array(wire.utf8)
+        let value = try ValueTests.parse(wire)
+        for pieces in [[bytes], bytes.map { [$0] }] {
+            let result = try events(pieces)
+            #expect(result.events == [.reply(value)])
+            #expect(result.left == 0)
+        }
+    }
+
+    @Test("a long payload that comes byte by byte takes linear time", .timeLimit(.minutes(1)))
+    func linearTime() throws {
+        for prefix in ["\(Self.head)$262144\r\n", "$1048576\r\n"] {
+            let wire = Array(prefix.utf8) + [UInt8](repeating: 0x61, count: 1 << 18) + [13, 10]
+            var parser = PubSubParser()
+            var start = 0
+            for count in 1..<wire.count {
+                let step = try parser.next(wire.span.extracting(0..<count), from: start)
+                start = step.end
+                try #require(step.event == .incomplete)
+            }
+            #expect(try parser.next(wire.span, from: start).end == wire.count)
+        }
+    }
+
+    @Test("a long line that comes byte by byte takes linear time", .timeLimit(.minutes(1)))
+    func linearTimeOfLines() throws {
+        let limits = RESPLimits(lineLength: 2 << 20)
+        let wire = Array("+".utf8) + [UInt8](repeating: 0x61, count: 1 << 18) + [13, 10]
+        var parser = PubSubParser(limits: limits)
+        for count in 1..<wire.count {
+            let step = try parser.next(wire.span.extracting(0..<count), from: 0)
+            try #require(step.event == .incomplete)
+        }
+        #expect(try parser.next(wire.span, from: 0).end == wire.count)
     }
 }
