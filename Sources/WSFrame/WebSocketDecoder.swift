@@ -97,9 +97,10 @@ public struct WebSocketDecoder: Sendable {
     private mutating func nextHeader(
         _ bytes: Span<UInt8>, from position: inout Int, to end: Int
     ) throws(WebSocketError) -> FrameHeader? {
+        guard position < end else { return nil }
         if headerCount == 0 {
+            try checkPlace(ofFrameBeginningWith: bytes[position])
             if let parsed = try FrameHeader.parse(bytes, from: position, to: end, role: role) {
-                try check(parsed.opcode)
                 try check(parsed)
                 position += parsed.headerLength
                 return parsed
@@ -109,10 +110,8 @@ public struct WebSocketDecoder: Sendable {
             header[Int(headerCount)] = bytes[position]
             headerCount += 1
             position += 1
-            let parsed = try FrameHeader.parse(
-                header.span, from: 0, to: Int(headerCount), role: role)
-            if let opcode = WebSocketOpcode(rawValue: header[0] & 0x0F) { try check(opcode) }
-            if let parsed {
+            let count = Int(headerCount)
+            if let parsed = try FrameHeader.parse(header.span, from: 0, to: count, role: role) {
                 try check(parsed)
                 headerCount = 0
                 return parsed
@@ -121,12 +120,14 @@ public struct WebSocketDecoder: Sendable {
         return nil
     }
 
-    /// Checks a frame's place in its message (section 5.4).
-    private func check(_ opcode: WebSocketOpcode) throws(WebSocketError) {
-        switch opcode {
+    /// Checks a frame's place in its message (section 5.4), on its first byte; other faults of that
+    /// byte are left to the header's parser.
+    private func checkPlace(ofFrameBeginningWith byte: UInt8) throws(WebSocketError) {
+        guard byte & 0x70 == 0 else { return }
+        switch WebSocketOpcode(rawValue: byte & 0x0F) {
         case .text, .binary: if messageOpcode != nil { throw .expectedContinuation }
         case .continuation: if messageOpcode == nil { throw .unexpectedContinuation }
-        case .close, .ping, .pong: break
+        default: break
         }
     }
 
