@@ -15,7 +15,10 @@ let rules: [SwiftSetting] = [
 /// A fuzz harness finds libFuzzer's driver at run time when the build has one, and otherwise replays
 /// the files that it is given.
 let harnessLinking: [LinkerSetting] = [
-    .unsafeFlags(["-Xlinker", "--export-dynamic-symbol=LLVMFuzzerRunDriver"])
+    .unsafeFlags([
+        "-Xlinker", "--export-dynamic-symbol=LLVMFuzzerRunDriver",
+        "-Xlinker", "--defsym=LLVMFuzzerTestOneInput=0",
+    ])
 ]
 
 /// In a fuzzing build every executable is linked with libFuzzer, which wants this symbol.
