@@ -16,9 +16,17 @@ enum Masking {
         }
     }
 
-    /// XORs `count` bytes from `start`, in vectors, then words, then bytes.
+    /// XORs `count` bytes from `start`, in vectors, then in words of which the last one overlaps.
     private static func apply(_ key: UInt32, to start: UnsafeMutableRawPointer, count: Int) {
         let word = UInt64(key.bigEndian) << 32 | UInt64(key.bigEndian)
+        guard count >= 8 else {
+            unsafe applyBytewise(word.littleEndian, to: start, count: count)
+            return
+        }
+        // Taken before its first bytes are changed by the words before it.
+        let lastOffset = count - 8
+        let lastKey = UInt64(advance(key, by: lastOffset).bigEndian)
+        let last = unsafe start.loadUnaligned(fromByteOffset: lastOffset, as: UInt64.self)
         let vector = SIMD4<UInt64>(repeating: word)
         var offset = 0
         while count - offset >= 64 {
@@ -31,19 +39,24 @@ enum Masking {
                 of: high ^ vector, toByteOffset: offset + 32, as: SIMD4<UInt64>.self)
             offset += 64
         }
-        while count - offset >= 8 {
+        while offset < lastOffset {
             let value = unsafe start.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
             unsafe start.storeBytes(of: value ^ word, toByteOffset: offset, as: UInt64.self)
             offset += 8
         }
+        unsafe start.storeBytes(
+            of: last ^ (lastKey << 32 | lastKey), toByteOffset: lastOffset, as: UInt64.self)
+    }
+
+    private static func applyBytewise(
+        _ word: UInt64, to start: UnsafeMutableRawPointer, count: Int
+    ) {
         var rest = word
-        while offset < count {
+        for offset in 0..<count {
             let value = unsafe start.load(fromByteOffset: offset, as: UInt8.self)
             unsafe start.storeBytes(
-                of: value ^ UInt8(truncatingIfNeeded: rest.littleEndian), toByteOffset: offset,
-                as: UInt8.self)
-            rest = rest.littleEndian >> 8
-            offset += 1
+                of: value ^ UInt8(truncatingIfNeeded: rest), toByteOffset: offset, as: UInt8.self)
+            rest >>= 8
         }
     }
 }

@@ -96,6 +96,18 @@ struct UTF8Sequence: Equatable {
         isWellFormed = true
         length = 1
         if lead < 0x80 { return }
+        // Most are of two or three bytes with nothing special about the second one.
+        if end - offset >= 3, bytes[offset + 1] & 0xC0 == 0x80 {
+            if lead >= 0xC2, lead <= 0xDF {
+                length = 2
+                return
+            }
+            let isPlain = lead >= 0xE1 && lead <= 0xEF && lead != 0xED
+            if isPlain, bytes[offset + 2] & 0xC0 == 0x80 {
+                length = 3
+                return
+            }
+        }
         let expected: Int
         var low: UInt8 = 0x80
         var high: UInt8 = 0xBF

@@ -27,7 +27,7 @@ struct FrameVector: Sendable, CustomTestStringConvertible {
         #expect(ReferenceDecoder.decode(bytes, role: role, limits: limits) == expected)
         #expect(try decode([]) == expected)
         if bytes.count <= 20_000 { #expect(try decode(Array(1..<max(bytes.count, 1))) == expected) }
-        for cut in 0..<bytes.count where cut < 300 || cut + 300 > bytes.count {
+        for cut in bytes.indices where cut < 300 || cut + 300 > bytes.count {
             let found = try decode([cut])
             #expect(found == expected, "cut at \(cut)")
         }

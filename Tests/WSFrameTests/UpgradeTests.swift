@@ -68,4 +68,123 @@ struct UpgradeTests {
         #expect(accepted.event == .accepted(subprotocol: "chat"))
         #expect(accepted.end == answerEnd)
     }
+
+    /// The example with one line replaced, or left out when `new` is empty.
+    static func changed(_ old: String, _ new: String) throws -> WebSocketUpgrade {
+        var lines = request.split(separator: "\r\n", omittingEmptySubsequences: false).map(
+            String.init)
+        for (index, line) in lines.enumerated() where line.hasPrefix(old) { lines[index] = new }
+        if new.isEmpty { lines = lines.filter { !$0.isEmpty } + ["", ""] }
+        return try upgrade(lines.joined(separator: "\r\n"))
+    }
+
+    @Test(
+        "tokens are compared without regard to case, in lists",
+        arguments: [
+            ("Upgrade:", "upgrade: h2c, WebSocket"),
+            ("Upgrade:", "Upgrade: a\r\nUpgrade: WEBSOCKET"),
+            ("Connection:", "connection: UPGRADE"), ("Connection:", "Connection:,upgrade ,x"),
+            (
+                "Sec-WebSocket-Protocol:",
+                "sec-websocket-protocol: chat\r\nSEC-websocket-protocol: superchat"
+            ),
+            ("Origin:", "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"),
+            ("Origin:", "Content-Length: 0"),
+            ("GET", "GET http://server.example.com/chat HTTP/1.1"),
+        ])
+    func lenient(_ old: String, _ new: String) throws {
+        #expect(
+            try Self.changed(old, new)
+                == .accept(
+                    acceptKey: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+                    offeredSubprotocols: ["chat", "superchat"]))
+    }
+
+    @Test(
+        "a request without the two tokens asks for no WebSocket",
+        arguments: [
+            ("Upgrade:", ""), ("Connection:", ""), ("Upgrade:", "Upgrade: h2c"),
+            ("Upgrade:", "Upgrade: websocketx"), ("Connection:", "Connection: close"),
+        ])
+    func none(_ old: String, _ new: String) throws {
+        #expect(try Self.changed(old, new) == .none)
+    }
+
+    @Test(
+        "a wrong upgrade is refused with its status",
+        arguments: [
+            ("Sec-WebSocket-Key:", "", 400),
+            ("Sec-WebSocket-Key:", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=", 400),
+            ("Sec-WebSocket-Key:", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQA=", 400),
+            ("Sec-WebSocket-Key:", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQAA", 400),
+            ("Sec-WebSocket-Key:", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub2-jZQ==", 400),
+            ("Sec-WebSocket-Version:", "", 426),
+            ("Sec-WebSocket-Version:", "Sec-WebSocket-Version: 8", 426),
+            ("Sec-WebSocket-Version:", "Sec-WebSocket-Version: 13, 8", 426),
+            ("Sec-WebSocket-Protocol:", "Sec-WebSocket-Protocol: a b", 400),
+            ("Sec-WebSocket-Protocol:", "Sec-WebSocket-Protocol: a, a", 400),
+            ("Origin:", "Content-Length: 1", 400), ("Origin:", "Transfer-Encoding: chunked", 400),
+            ("GET", "POST /chat HTTP/1.1", 405), ("GET", "HEAD /chat HTTP/1.1", 405),
+        ])
+    func refused(_ old: String, _ new: String, _ status: Int) throws {
+        guard case .refuse(let found, let headers, _) = try Self.changed(old, new) else {
+            Issue.record("not refused")
+            return
+        }
+        #expect(found == status)
+        if status == 426 {
+            #expect(headers.contains(HTTPHeader("Sec-WebSocket-Version", "13")))
+            #expect(headers.contains(HTTPHeader("Upgrade", "websocket")))
+        }
+        if status == 405 { #expect(headers == [HTTPHeader("Allow", "GET")]) }
+    }
+
+    static let acceptance = """
+        HTTP/1.1 101 Switching Protocols\r
+        Upgrade: WebSocket\r
+        Connection: keep-alive, upgrade\r
+        Sec-WebSocket-Accept: \(WebSocketUpgrade.acceptKey(for: "AQAAAAAAAAACAAAAAAAAAA=="))\r
+        Sec-WebSocket-Protocol: chat\r
+        \r
+
+        """
+
+    @Test(
+        "a client believes only a proper acceptance (section 4.1)",
+        arguments: [
+            ("", "", nil), ("Upgrade: WebSocket", "Upgrade: h2c", .badUpgradeResponse),
+            ("keep-alive, upgrade", "close", .badUpgradeResponse),
+            ("Accept: ", "Accept: x", .badUpgradeResponse),
+            ("Sec-WebSocket-Accept", "X", .badUpgradeResponse),
+            ("Protocol: chat", "Protocol: other", .badUpgradeResponse),
+            (
+                "Upgrade: WebSocket", "Upgrade: WebSocket\r\nSec-WebSocket-Extensions: x",
+                .badUpgradeResponse
+            ),
+            ("HTTP/1.1", "HTTP/2.0", .malformedStatusLine), ("101", "10", .malformedStatusLine),
+            ("HTTP/1.1 101 ", "HTTP/1.1 101X", .malformedStatusLine),
+            ("Connection: ", "Connection : ", .malformedHeader),
+        ] as [(String, String, HTTPError?)])
+    func clientChecks(_ old: String, _ new: String, _ error: HTTPError?) throws {
+        var text = Self.acceptance
+        if let place = text.firstRange(of: old), !old.isEmpty {
+            text.replaceSubrange(place, with: new)
+        }
+        var client = WebSocketClientHandshake(nonce: (1, 2), subprotocols: ["chat"])
+        let bytes = Array(text.utf8)
+        if let error {
+            #expect(throws: error) { try client.next(bytes.span, from: 0) }
+        } else {
+            #expect(try client.next(bytes.span, from: 0).event == .accepted(subprotocol: "chat"))
+        }
+    }
+
+    @Test("another status refuses the client")
+    func clientRefused() throws {
+        var client = WebSocketClientHandshake(nonce: (1, 2))
+        let bytes = Array("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".utf8)
+        let headers = HTTPHeaders([HTTPHeader("Content-Length", "0")])
+        #expect(
+            try client.next(bytes.span, from: 0).event == .refused(status: 403, headers: headers))
+    }
 }

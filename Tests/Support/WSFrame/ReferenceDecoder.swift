@@ -120,9 +120,7 @@ public enum ReferenceDecoder {
     ) throws(Stop) -> Bool {
         if body.count >= 2 {
             let code = Int(body[0]) * 256 + Int(body[1])
-            let registered = [
-                1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014,
-            ]
+            let registered = Array(1000...1003) + Array(1007...1014)
             if !registered.contains(code), !(3000..<5000).contains(code) {
                 throw .failure(.invalidCloseCode)
             }

@@ -16,6 +16,7 @@ public struct Transcript: Sendable, Equatable {
     /// What it failed with; nil when it would have read on.
     public var error: WebSocketError?
 
+    /// Makes a transcript to compare with.
     public init(_ events: [PlainEvent] = [], error: WebSocketError? = nil) {
         self.events = events
         self.error = error
@@ -24,8 +25,10 @@ public struct Transcript: Sendable, Equatable {
 
 /// A broken property; `what` says which.
 public struct PropertyFailure: Error, Sendable, CustomStringConvertible {
+    /// What is broken.
     public var description: String
 
+    /// Makes a failure.
     public init(_ what: String) {
         description = what
     }
