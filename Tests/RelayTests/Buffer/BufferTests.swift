@@ -1,0 +1,115 @@
+@testable import Relay
+import Testing
+
+/// What waits to be sent, and what was read and not yet used.
+@Suite struct BufferTests {
+    private static let start = Instant(nanoseconds: 1_000)
+
+    private static func bytes(_ count: Int, from first: Int = 0) -> [UInt8] {
+        (0..<count).map { UInt8(truncatingIfNeeded: first + $0 &* 7) }
+    }
+
+    @Test(arguments: [1, 100, BlockPool.blockSize - 1, BlockPool.blockSize, BlockPool.blockSize + 1, 50_000])
+    func bytesComeOutAsTheyWentIn(count: Int) {
+        var pool = BlockPool()
+        var queue = OutputQueue()
+        let bytes = Self.bytes(count)
+        queue.append(bytes.span, now: Self.start, pool: &pool)
+        #expect(queue.copyBytes() == bytes)
+        #expect(queue.count == count)
+        queue.clear(&pool)
+        #expect(queue.isEmpty)
+        #expect(pool.usedCount == 0)
+    }
+
+    @Test func partsAreRemovedFromTheFrontInAnySizes() {
+        var pool = BlockPool()
+        var queue = OutputQueue()
+        var expected: [UInt8] = []
+        var random = SplitMix64(seed: 3)
+        for step in 0..<2000 {
+            let added = Self.bytes(Int.random(in: 0...6000, using: &random), from: step)
+            queue.append(added.span, now: Self.start, pool: &pool)
+            expected += added
+            let removed = Int.random(in: 0...min(expected.count, 9000), using: &random)
+            queue.remove(first: removed, now: Self.start, pool: &pool)
+            expected.removeFirst(removed)
+            #expect(queue.count == expected.count)
+            if step % 50 == 0 { #expect(queue.copyBytes() == expected) }
+        }
+        queue.clear(&pool)
+        #expect(pool.usedCount == 0)
+    }
+
+    @Test func anEmptyQueueHoldsNoMemory() {
+        var pool = BlockPool()
+        var queue = OutputQueue()
+        queue.append(Self.bytes(10_000).span, now: Self.start, pool: &pool)
+        #expect(pool.usedCount == 3)
+        queue.remove(first: 10_000, now: Self.start, pool: &pool)
+        #expect(pool.usedCount == 0)
+    }
+
+    @Test func theAgeIsThatOfTheOldestByteAndNeverMore() {
+        var pool = BlockPool()
+        var queue = OutputQueue()
+        #expect(queue.oldestQueuedAt == .never)
+        queue.append([1, 2].span, now: Self.start, pool: &pool)
+        let later = Self.start + .seconds(1)
+        queue.append([3, 4].span, now: later, pool: &pool)
+        #expect(queue.oldestQueuedAt == Self.start)
+        queue.remove(first: 1, now: later, pool: &pool)
+        #expect(queue.oldestQueuedAt == Self.start)
+        // The bytes of the start are gone: those that are left cannot be older than now.
+        queue.remove(first: 1, now: later + .seconds(1), pool: &pool)
+        #expect(queue.oldestQueuedAt >= later)
+        queue.remove(first: 2, now: later, pool: &pool)
+        #expect(queue.oldestQueuedAt == .never)
+        queue.clear(&pool)
+    }
+
+    @Test func aByteThatIsStuckIsFoundHoweverMuchIsQueuedBehindIt() {
+        var pool = BlockPool()
+        var queue = OutputQueue()
+        for second in 0..<10 as Range<Int64> {
+            queue.append([0].span, now: Self.start + .seconds(second), pool: &pool)
+        }
+        #expect(queue.oldestQueuedAt == Self.start)
+        queue.clear(&pool)
+    }
+
+    @Test func leftoverBytesAreJoinedWithTheNextRead() {
+        var input = InputBuffer()
+        var buffer = Self.bytes(64)
+        let first = Array(buffer[40..<64])
+        #expect(input.join(&buffer, count: 64) == 64)
+        input.keep(&buffer, from: 40, of: 64)
+        #expect(input.count == 24)
+        buffer = Self.bytes(64, from: 9)
+        let second = Array(buffer[..<10])
+        let total = input.join(&buffer, count: 10)
+        #expect(total == 34)
+        #expect(Array(buffer[..<total]) == first + second)
+        input.keep(&buffer, from: 30, of: total)
+        #expect(input.count == 4)
+        #expect(buffer.count == 64)
+        let last = input.join(&buffer, count: 0)
+        #expect(Array(buffer[..<last]) == Array((first + second)[30...]))
+        input.keep(&buffer, from: last, of: last)
+        #expect(input.count == 0)
+    }
+
+    @Test func clearingForgetsAJoinThatWasNotFinished() {
+        var input = InputBuffer()
+        var buffer = Self.bytes(8)
+        _ = input.join(&buffer, count: 8)
+        input.keep(&buffer, from: 4, of: 8)
+        _ = input.join(&buffer, count: 8)
+        input.clear()
+        var next = Self.bytes(8)
+        #expect(input.join(&next, count: 8) == 8)
+        input.keep(&next, from: 6, of: 8)
+        #expect(next.count == 8)
+        #expect(input.count == 2)
+    }
+}
