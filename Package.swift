@@ -77,6 +77,14 @@ let package = Package(
             swiftSettings: rules),
 
         .executableTarget(
+            name: "ws-echo",
+            dependencies: [
+                "Relay", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/Conformance/ws-echo", swiftSettings: rules,
+            linkerSettings: executableLinking),
+
+        .executableTarget(
             name: "fuzz-resp", dependencies: ["RESPProperties"], path: "Fuzz/resp",
             exclude: ["corpus", "resp.dict"], sources: ["main.swift"], swiftSettings: rules,
             linkerSettings: harnessLinking),
