@@ -8,15 +8,18 @@ BROKER ?= 127.0.0.1:6379
 RELEASE := .build/release/status2
 TEST_PACKAGES := redis-server redis-tools python3-venv chromium chromium-driver
 
-.PHONY: run test test-unit test-integration build lint clean libraries test-tools release tests
+.PHONY: run test test-unit test-integration conformance conformance-quick build lint clean libraries
+.PHONY: test-tools release ws-echo tests
 .NOTPARALLEL:
 
 run: release
 	@STATUS_CONSOLE_ENABLED=true $(RELEASE) --listen-addr $(LISTEN) --embedded-redis=$(BROKER)
 
-# Everything, and nothing skipped: a server that is missing is a failure here.
+# Everything, and nothing skipped: a server that is missing is a failure here. The one exception is
+# the Autobahn suite, which needs a Python that few systems still have.
 test: libraries test-tools
 	@STATUS2_REQUIRE_SERVERS=1 $(MAKE) --no-print-directory test-unit test-integration
+	@$(MAKE) --no-print-directory conformance-quick
 
 # No server is needed; what needs one is skipped with its reason.
 test-unit: tests
@@ -28,6 +31,14 @@ test-integration: release test-tools
 	@STATUS2_BINARY=$(CURDIR)/$(RELEASE) PYTHONDONTWRITEBYTECODE=1 \
 		.venv/bin/python -m pytest -q -rs -p no:cacheprovider Tests/Integration
 
+# All 301 cases of the Autobahn suite, in both roles; a failure where the suite cannot be had.
+conformance: ws-echo
+	@Scripts/conformance .build/release/ws-echo
+
+# The same without the cases of throughput; where the suite cannot be had, it says so.
+conformance-quick: ws-echo
+	@Scripts/conformance --quick .build/release/ws-echo
+
 build: libraries
 	@$(SWIFT) build
 
@@ -35,7 +46,7 @@ lint:
 	@$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Fuzz
 
 clean:
-	@rm -rf .build .venv
+	@rm -rf .build .venv .venv-autobahn
 
 libraries:
 	@Scripts/require libssl-dev
@@ -47,6 +58,10 @@ test-tools:
 release: libraries
 	@echo "Building status2 for release, which takes some minutes the first time."
 	@Scripts/quietly '(warning|error): ' $(SWIFT) build -c release --product status2
+
+ws-echo: libraries
+	@echo "Building ws-echo for release."
+	@Scripts/quietly '(warning|error): ' $(SWIFT) build -c release --product ws-echo
 
 tests: libraries
 	@echo "Building the tests, which takes some minutes the first time."
