@@ -14,6 +14,10 @@ public enum Daemon {
     public static func run(
         _ options: DaemonOptions, announce: (String) -> Void
     ) -> String? {
+        // A password must not go out in the clear because a URL asked for TLS.
+        guard !options.settings.redis.usesTLS else {
+            return "rediss:// asks for TLS, which this release does not speak yet"
+        }
         do throws(SystemError) {
             return try serve(options, announce)
         } catch {

@@ -51,7 +51,9 @@ extension Relay where S: ~Copyable {
         if case .logged(let suppressed) = acceptLogLimit.admit(at: loop.now) {
             log.server.error(
                 "accept failed; accepting pauses",
-                metadata: ["error": "\(error.reason)", "suppressed": .stringConvertible(suppressed)])
+                metadata: [
+                    "error": "\(error.reason)", "suppressed": .stringConvertible(suppressed),
+                ])
         }
         guard let listener else { return }
         loop.sys.rewatch(listener, token: Token(.listener), for: [])
@@ -329,7 +331,8 @@ extension Relay where S: ~Copyable {
         if case .badRequest(let status, let reason) = end {
             metrics.refusals["bad_request", default: 0] += 1
             log.server.debug(
-                "request refused", metadata: ["status": .stringConvertible(status), "reason": "\(reason)"])
+                "request refused",
+                metadata: ["status": .stringConvertible(status), "reason": "\(reason)"])
         }
         guard clients[id].machine.channel != nil else { return }
         var metadata = metadata(of: id)

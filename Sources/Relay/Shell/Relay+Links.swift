@@ -143,7 +143,8 @@ extension Relay where S: ~Copyable {
                 metrics.payloadsOversized += 1
                 log.redis.warning(
                     "skipped a payload over STATUS_MAX_PAYLOAD_SIZE",
-                    metadata: metadata(of: id).merging(["bytes": .stringConvertible(length)]) { $1 })
+                    metadata: metadata(of: id).merging(["bytes": .stringConvertible(length)]) { $1 }
+                )
                 return
             case .failed(let failure):
                 linkFailed(id, failure)

@@ -9,7 +9,9 @@ import Testing
         (0..<count).map { UInt8(truncatingIfNeeded: first + $0 &* 7) }
     }
 
-    @Test(arguments: [1, 100, BlockPool.blockSize - 1, BlockPool.blockSize, BlockPool.blockSize + 1, 50_000])
+    @Test(arguments: [
+        1, 100, BlockPool.blockSize - 1, BlockPool.blockSize, BlockPool.blockSize + 1, 50_000,
+    ])
     func bytesComeOutAsTheyWentIn(count: Int) {
         var pool = BlockPool()
         var queue = OutputQueue()

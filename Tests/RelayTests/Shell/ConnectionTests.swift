@@ -36,7 +36,9 @@ import WSFrame
         #expect(metrics.contains("status2_origin_check_disabled 1\n"))
         let console = daemon.get("/console")
         #expect(console.status == 200)
-        #expect(console.head.contains("Content-Security-Policy: default-src 'none'; script-src 'nonce-"))
+        #expect(
+            console.head.contains("Content-Security-Policy: default-src 'none'; script-src 'nonce-")
+        )
         #expect(!console.body.contains("{{nonce}}"))
     }
 
@@ -58,10 +60,11 @@ import WSFrame
         #expect(daemon.redis.subscribers.map(\.channel) == [channel])
     }
 
-    @Test(arguments: [
-        (nil, 101), ("https://relay.test", 101), ("https://app.example.org", 101),
-        ("https://evil.test", 403), ("https://example.org.evil.test", 403),
-    ] as [(String?, Int)])
+    @Test(
+        arguments: [
+            (nil, 101), ("https://relay.test", 101), ("https://app.example.org", 101),
+            ("https://evil.test", 403), ("https://example.org.evil.test", 403),
+        ] as [(String?, Int)])
     func originsAreHeldAgainstTheList(origin: String?, status: Int) {
         let daemon = SimulatedDaemon { $0.allowedOrigins = ["*.example.org"] }
         let page = daemon.connect()
@@ -161,7 +164,8 @@ import WSFrame
         #expect(page.closeCode == 1007)
     }
 
-    @Test(arguments: [[0x81, 0x00], [0xC1, 0x80, 0, 0, 0, 0], [0x83, 0x80, 0, 0, 0, 0]] as [[UInt8]])
+    @Test(
+        arguments: [[0x81, 0x00], [0xC1, 0x80, 0, 0, 0, 0], [0x83, 0x80, 0, 0, 0, 0]] as [[UInt8]])
     func aBrokenProtocolGets1002(bytes: [UInt8]) {
         let daemon = SimulatedDaemon()
         let page = daemon.open()

@@ -233,7 +233,9 @@ import Testing
         #expect(daemon.metrics.redisTimeouts == 0)
     }
 
-    @Test(arguments: ["+what\r\n", ">3\r\n+x\r\n", "!!!!\r\n", "$-7\r\n", "*99999999999999999999\r\n"])
+    @Test(arguments: [
+        "+what\r\n", ">3\r\n+x\r\n", "!!!!\r\n", "$-7\r\n", "*99999999999999999999\r\n",
+    ])
     func garbageFromRedisEndsTheLinkAndNotTheDaemon(bytes: String) {
         let daemon = SimulatedDaemon()
         _ = daemon.open()

@@ -17,10 +17,11 @@ import Testing
         return owners.map { Int($0.id.index) }
     }
 
-    @Test(arguments: [
-        0, 1, 63, 64, 65, 4095, 4096, 4097, 262_143, 262_144, 1 << 24, (1 << 30) + 7, 1 << 36,
-        1 << 40,
-    ] as [Int64])
+    @Test(
+        arguments: [
+            0, 1, 63, 64, 65, 4095, 4096, 4097, 262_143, 262_144, 1 << 24, (1 << 30) + 7, 1 << 36,
+            1 << 40,
+        ] as [Int64])
     func aTimerFiresAtItsDeadlineAndNotBefore(milliseconds: Int64) {
         var wheel = TimerWheel(start: Self.start)
         let timer = wheel.makeTimer(owner: Self.owner(1))
