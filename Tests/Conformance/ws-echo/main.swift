@@ -4,7 +4,10 @@ import ArgumentParser
 import Glibc
 import Relay
 
-struct WSEcho: ParsableArguments {
+struct WSEcho: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ws-echo", abstract: "Sends WebSocket messages back.")
+
     static let success: Int32 = 0
     static let failure: Int32 = 1
     static let usage: Int32 = 2
@@ -22,7 +25,7 @@ struct WSEcho: ParsableArguments {
     var maxMessageSize = 64 << 20
 
     /// Serves or runs the cases; the line of the error when that fails.
-    func run() -> String? {
+    func perform() -> String? {
         if let connect {
             return ListenAddress(text: connect).flatMap {
                 EchoServer.runCases(of: $0, agent: agent, maxMessageSize: maxMessageSize)
@@ -64,7 +67,7 @@ func complain(_ message: String) {
 
 do {
     let arguments = try WSEcho.parse()
-    if let failure = arguments.run() {
+    if let failure = arguments.perform() {
         complain("ws-echo: \(failure)")
         exit(WSEcho.failure)
     }
