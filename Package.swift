@@ -67,13 +67,19 @@ let package = Package(
         .target(
             name: "WSFrameProperties", dependencies: ["WSFrame"], path: "Tests/Support/WSFrame",
             swiftSettings: rules),
+        .target(
+            name: "ClientProperties", dependencies: ["Relay", "WSFrameProperties"],
+            path: "Tests/Support/Client", swiftSettings: rules),
         .testTarget(
             name: "RESPTests", dependencies: ["RESP", "RESPProperties"], swiftSettings: rules),
         .testTarget(
             name: "WSFrameTests", dependencies: ["WSFrame", "WSFrameProperties"],
             swiftSettings: rules),
         .testTarget(
-            name: "RelayTests", dependencies: ["Relay", "RESP", "WSFrame", "CLinux"],
+            name: "RelayTests",
+            dependencies: [
+                "Relay", "RESP", "WSFrame", "CLinux", "ClientProperties", "WSFrameProperties",
+            ],
             swiftSettings: rules),
 
         .executableTarget(
@@ -86,15 +92,22 @@ let package = Package(
 
         .executableTarget(
             name: "fuzz-resp", dependencies: ["RESPProperties"], path: "Fuzz/resp",
-            exclude: ["corpus", "resp.dict"], sources: ["main.swift"], swiftSettings: rules,
+            exclude: ["corpus", "crashes", "resp.dict"], sources: ["main.swift"],
+            swiftSettings: rules,
             linkerSettings: harnessLinking),
         .executableTarget(
             name: "fuzz-wsframe", dependencies: ["WSFrameProperties"], path: "Fuzz/wsframe",
-            exclude: ["corpus", "wsframe.dict"], sources: ["main.swift"], swiftSettings: rules,
+            exclude: ["corpus", "crashes", "wsframe.dict"], sources: ["main.swift"],
+            swiftSettings: rules,
             linkerSettings: harnessLinking),
         .executableTarget(
             name: "fuzz-http", dependencies: ["WSFrameProperties"], path: "Fuzz/http",
-            exclude: ["corpus", "http.dict"], sources: ["main.swift"], swiftSettings: rules,
+            exclude: ["corpus", "crashes", "http.dict"], sources: ["main.swift"],
+            swiftSettings: rules,
             linkerSettings: harnessLinking),
+        .executableTarget(
+            name: "fuzz-client-message", dependencies: ["ClientProperties", "WSFrameProperties"],
+            path: "Fuzz/client-message", exclude: ["corpus", "crashes", "client-message.dict"],
+            sources: ["main.swift"], swiftSettings: rules, linkerSettings: harnessLinking),
     ]
 )

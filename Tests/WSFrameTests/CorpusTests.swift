@@ -3,11 +3,13 @@ import WSFrameProperties
 
 @Suite("The fuzzers' seeds")
 struct CorpusTests {
-    /// The folder of a harness's seeds, found from this file's place.
+    /// A harness's seeds and whatever it found; the folders are found from this file's place.
     static func inputs(_ harness: String) -> [[UInt8]] {
         let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-        return FuzzDriver.files(at: "/\(root)/Fuzz/\(harness)/corpus").compactMap {
-            FuzzDriver.contents(of: $0)
+        return ["corpus", "crashes"].flatMap { folder in
+            FuzzDriver.files(at: "/\(root)/Fuzz/\(harness)/\(folder)").compactMap {
+                FuzzDriver.contents(of: $0)
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 /// What a text message from a browser asks for.
-enum ClientMessage: Equatable, Sendable {
+package enum ClientMessage: Equatable, Sendable {
     /// `{"type":"init"}`: the page is there and wants a `ping` at once.
     case initialize
     /// `{"type":"pong"}`: the answer to a heartbeat.
@@ -10,13 +10,13 @@ enum ClientMessage: Equatable, Sendable {
     case malformed
 
     /// Deepest nesting of arrays and objects that is looked into.
-    static let nestingLimit = 64
+    package static let nestingLimit = 64
 
     /// Reads a message without allocating; `text` is well-formed UTF-8 already (RFC 6455, 8.1).
     ///
     /// The whole text must be one JSON value (RFC 8259). As in the Go service the name `type` is
     /// matched in any letter case and the last one counts.
-    init(_ text: Span<UInt8>) {
+    package init(_ text: Span<UInt8>) {
         var scanner = JSONScanner(nestingLimit: Self.nestingLimit)
         guard scanner.scan(text) else {
             self = .malformed
