@@ -8,7 +8,7 @@ BROKER ?= 127.0.0.1:6379
 RELEASE := .build/release/status2
 TEST_PACKAGES := redis-server redis-tools python3-venv chromium chromium-driver
 
-.PHONY: run test test-unit test-integration conformance conformance-quick build lint clean libraries
+.PHONY: run test test-unit test-integration conformance conformance-quick fuzz build lint clean libraries
 .PHONY: test-tools release ws-echo tests
 .NOTPARALLEL:
 
@@ -39,6 +39,10 @@ conformance: ws-echo
 conformance-quick: ws-echo
 	@Scripts/conformance --quick .build/release/ws-echo
 
+# FUZZ_SECONDS for each harness, then again with the address sanitizer.
+fuzz: libraries
+	@Scripts/fuzz
+
 build: libraries
 	@$(SWIFT) build
 
@@ -46,7 +50,7 @@ lint:
 	@$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Fuzz
 
 clean:
-	@rm -rf .build .venv .venv-autobahn
+	@rm -rf .build .build-* .venv .venv-autobahn
 
 libraries:
 	@Scripts/require libssl-dev
