@@ -233,8 +233,8 @@ public struct WebSocketDecoder: Sendable {
         guard isFinal else { return nil }
         let isText = messageOpcode == .text
         if isText, !utf8.isComplete { throw .invalidUTF8 }
+        // The validator needs no reset: it is where a text begins.
         messageOpcode = nil
-        utf8 = UTF8Validator()
         let payload = WebSocketPayload.assembled(take(&message))
         return isText ? .text(payload) : .binary(payload)
     }
