@@ -86,7 +86,7 @@ let package = Package(
             linkerSettings: harnessLinking),
         .executableTarget(
             name: "fuzz-wsframe", dependencies: ["WSFrameProperties"], path: "Fuzz/wsframe",
-            exclude: ["corpus", "wsframe.dict"], sources: ["main.swift"], swiftSettings: rules,
+            exclude: ["corpus", "wsframe.dict", "README.md"], sources: ["main.swift"], swiftSettings: rules,
             linkerSettings: harnessLinking),
         .executableTarget(
             name: "fuzz-http", dependencies: ["WSFrameProperties"], path: "Fuzz/http",
