@@ -46,7 +46,7 @@ public enum FrameEncoder {
     public static func appendText(
         _ text: String, mask: UInt32? = nil, to output: inout [UInt8]
     ) {
-        append(.text, Array(text.utf8).span, mask: mask, to: &output)
+        append(.text, text.utf8.span, mask: mask, to: &output)
     }
 
     /// Appends a close frame (section 5.5.1); with no code its body is empty.

@@ -3,6 +3,9 @@
 /// The caller keeps the bytes of a head together until it is complete, in at most
 /// `HTTPLimits.maxHeadLength` bytes, and may move them between calls; the parser looks at each byte
 /// once. Errors come as early as the bytes show them, the same ones for any split.
+///
+/// Two things are taken as clients send them: one empty line before the request line, and any
+/// visible ASCII but `#` in the target, since browsers do not encode all that RFC 3986 would.
 public struct HTTPRequestParser: Sendable {
     private let limits: HTTPLimits
     private var scanner: HTTPHeadScanner

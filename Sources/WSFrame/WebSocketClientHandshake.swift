@@ -39,11 +39,21 @@ public struct WebSocketClientHandshake: Sendable {
         scanner = HTTPHeadScanner(limits: limits)
     }
 
-    /// Appends the request's head; `path` may have a query, `host` a port.
+    /// Appends the request's head; `path` may have a query, `host` a port. White space, control
+    /// characters and what is not ASCII are percent-encoded in the path.
     public func appendRequest(
         host: String, path: String, headers: [HTTPHeader] = [], to output: inout [UInt8]
     ) {
-        output.append(contentsOf: "GET \(path) HTTP/1.1\r\n".utf8)
+        output.append(contentsOf: "GET ".utf8)
+        for byte in path.utf8 {
+            if byte > 0x20, byte < 0x7F {
+                output.append(byte)
+            } else {
+                let digits = String(byte, radix: 16, uppercase: true)
+                output.append(contentsOf: ((byte < 16 ? "%0" : "%") + digits).utf8)
+            }
+        }
+        output.append(contentsOf: " HTTP/1.1\r\n".utf8)
         HTTPResponse.append(HTTPHeader("Host", host), to: &output)
         HTTPResponse.append(HTTPHeader("Upgrade", "websocket"), to: &output)
         HTTPResponse.append(HTTPHeader("Connection", "Upgrade"), to: &output)

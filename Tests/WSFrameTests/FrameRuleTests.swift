@@ -119,6 +119,12 @@ struct FrameRuleTests {
         FrameVector("at the limit", limit: 3, hexadecimal("82 03 61 61 61"), [.binary([a, a, a])]),
         FrameVector("over the limit", limit: 3, hexadecimal("82 04"), [], error: .frameTooBig),
         FrameVector(
+            "a whole message over the limit", limit: 3, hexadecimal("82 04 61 61 61 61"), [],
+            error: .frameTooBig),
+        FrameVector(
+            "a whole masked message over the limit", role: .server, limit: 3,
+            hexadecimal("82 84 00 00 00 00 61 61 61 61"), [], error: .frameTooBig),
+        FrameVector(
             "fragments at the limit", limit: 3, hexadecimal("02 01 61 80 02 61 61"),
             [.binary([a, a, a])]),
         FrameVector(

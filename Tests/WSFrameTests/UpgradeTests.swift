@@ -39,7 +39,7 @@ struct UpgradeTests {
     func bothRoles() throws {
         var client = WebSocketClientHandshake(nonce: (1, 2), subprotocols: ["chat"])
         var sent: [UInt8] = []
-        client.appendRequest(host: "example.com:9002", path: "/run:status", to: &sent)
+        client.appendRequest(host: "example.com:9002", path: "/run:status?a b\r\u{E4}", to: &sent)
         let headEnd = sent.count
         sent += [0x81, 0x80, 0, 0, 0, 0]
         var parser = HTTPRequestParser()
@@ -53,6 +53,7 @@ struct UpgradeTests {
         }
         #expect(offered == ["chat"])
         #expect(request.path == "/run:status")
+        #expect(request.query == "a%20b%0D%C3%A4")
         #expect(request.host == "example.com:9002")
 
         var answer: [UInt8] = []
