@@ -9,6 +9,7 @@ import pytest
 from harness import daemon as daemon_module
 from harness import redis_server
 from harness.daemon import Daemon
+from harness.fake_redis import FakeRedis
 from harness.page import Page
 from harness.raw import RawSocket
 from harness.redis_server import Redis
@@ -130,3 +131,14 @@ _channels = itertools.count(1)
 def channel():
     """A channel that no other test uses."""
     return f"run;;{next(_channels)}:status"
+
+@pytest.fixture
+def fake_redis(cleanup):
+    """Starts a server that is made to misbehave like no real Redis."""
+
+    def start(**options):
+        server = FakeRedis(**options)
+        cleanup.callback(server.stop)
+        return server
+
+    return start

@@ -48,12 +48,11 @@ def test_channels_are_isolated(daemon, redis, open_page, channel):
     assert [second.status() for _ in range(20)] == [f"b{number}" for number in range(20)]
 
 
-@pytest.mark.parametrize("form", ["{}", "/{}", "{}/", "/{}/"])
+@pytest.mark.parametrize("form", ["{}", "{}/", "{}%2F"])
 @pytest.mark.parametrize("semicolon", [";", "%3B", "%3b"])
 def test_a_path_is_decoded_and_loses_outer_slashes(
         daemon, redis, open_page, channel, form, semicolon):
-    # A leading slash here makes two with that of the path itself, of which one is dropped.
-    path = form.format(channel.replace(";", semicolon)).removeprefix("/")
+    path = form.format(channel.replace(";", semicolon))
     page = open_page(daemon, path).live()
     assert redis.publish(channel, semicolon) == 1
     assert page.status() == semicolon
