@@ -1,0 +1,144 @@
+"""The table of requests and answers."""
+
+import json
+
+import pytest
+
+from harness.raw import RawSocket, http_request, upgrade_request
+from harness.waiting import wait_until
+
+PLAIN_METHODS = ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"]
+
+
+def test_health_answers_ok(daemon):
+    answer = daemon.get("/health")
+    assert (answer.status, answer.body) == (200, b"OK")
+
+
+def test_ready_answers_an_empty_list_of_reasons(daemon):
+    answer = daemon.get("/ready")
+    assert (answer.status, json.loads(answer.body)) == (200, [])
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_metrics_answer_prometheus_text_when_enabled(daemon):
+    answer = daemon.get("/metrics")
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    names = {line.split(" ")[2] for line in answer.body.decode().splitlines()
+             if line.startswith("# TYPE")}
+    # The Go service's names.
+    assert names >= {
+        "status2_connections_active", "status2_messages_forwarded_total",
+        "status2_redis_reconnects_total", "status2_write_errors_total"}
+
+
+def test_metrics_answer_404_by_default(start_daemon, redis):
+    daemon = start_daemon(redis, STATUS_METRICS_ENABLED=None)
+    assert daemon.get("/metrics").status == 404
+
+
+def test_the_root_answers_404(daemon):
+    assert daemon.get("/").status == 404
+
+
+def test_the_root_answers_404_to_an_upgrade_too(daemon, raw):
+    assert raw(daemon).send(upgrade_request("/")).read_answer().status == 404
+
+
+@pytest.mark.parametrize("path", ["/run:channel", "/run%3Achannel", "/run%3B%3Bx:channel/"])
+def test_a_channel_without_an_upgrade_answers_426(daemon, path):
+    answer = daemon.get(path)
+    assert answer.status == 426
+    assert answer.headers["upgrade"] == "websocket"
+
+
+@pytest.mark.parametrize("method", PLAIN_METHODS)
+@pytest.mark.parametrize("path", ["/health", "/run:channel", "/"])
+def test_another_method_answers_405_with_allow(daemon, method, path):
+    answer = http_request(daemon.port, method, path)
+    assert answer.status == 405
+    assert answer.headers["allow"] == "GET"
+
+
+@pytest.mark.xfail(strict=True, reason="the answer to a HEAD carries its body")
+def test_head_answers_405_without_a_body(daemon, raw):
+    connection = raw(daemon)
+    connection.send(b"HEAD /health HTTP/1.1\r\nHost: x\r\n\r\n")
+    head, body = connection.read_to_end().split(b"\r\n\r\n", 1)
+    assert head.startswith(b"HTTP/1.1 405 ") and b"\r\nAllow: GET\r\n" in head
+    # RFC 9110, section 9.3.2: no content follows the answer to a HEAD.
+    assert body == b""
+
+
+def test_an_upgrade_answers_101_with_the_key_accepted(daemon, raw, channel):
+    answer = raw(daemon).send(upgrade_request("/" + channel)).read_answer()
+    assert answer.status == 101
+    assert answer.headers["upgrade"].lower() == "websocket"
+    assert answer.headers["connection"].lower() == "upgrade"
+    # The example of RFC 6455, section 1.3.
+    assert answer.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+
+def test_offered_extensions_and_subprotocols_are_not_accepted(daemon, raw, channel):
+    answer = raw(daemon).send(upgrade_request(
+        "/" + channel, Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits",
+        Sec_WebSocket_Protocol="chat, superchat")).read_answer()
+    assert answer.status == 101
+    assert "sec-websocket-extensions" not in answer.headers
+    assert "sec-websocket-protocol" not in answer.headers
+
+
+def test_header_names_and_tokens_are_of_any_letter_case(daemon, raw, channel):
+    request = upgrade_request(
+        "/" + channel, Upgrade="WebSocket", Connection="keep-alive, UPGRADE")
+    request = request.replace(b"Sec-WebSocket-Key", b"SEC-websocket-KEY")
+    assert raw(daemon).send(request).read_answer().status == 101
+
+
+def test_a_request_in_single_bytes_is_understood(daemon, raw, channel):
+    connection = raw(daemon)
+    for byte in upgrade_request("/" + channel):
+        connection.send(bytes([byte]))
+    assert connection.read_answer().status == 101
+
+
+def test_the_connection_is_closed_after_an_answer(daemon, raw):
+    connection = raw(daemon)
+    connection.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert connection.read_answer().headers["connection"] == "close"
+    assert connection.read_to_end() == b""
+
+
+def test_refused_requests_are_counted_by_reason(start_daemon, redis):
+    daemon = start_daemon(redis)
+    daemon.get("/")
+    daemon.get("/bad")
+    daemon.get("/run:channel")
+    text = daemon.get("/metrics").body.decode()
+    for reason in ("not_found", "channel", "no_upgrade"):
+        assert f'status2_refusals_total{{reason="{reason}"}} 1\n' in text
+
+
+def test_connections_over_the_limit_are_answered_503(start_daemon, redis, open_page, raw):
+    daemon = start_daemon(redis, STATUS_MAX_CONNECTIONS="2")
+    pages = [open_page(daemon, "limit:channel") for _ in range(2)]
+    answer = raw(daemon).read_answer()
+    assert answer.status == 503 and int(answer.headers["retry-after"]) > 0
+    pages.pop().close()
+    wait_until(lambda: _upgrades(daemon, "/limit:channel"), "a place to become free")
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the limit of WebSockets counts plain requests, which are answered 503")
+@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
+def test_at_the_limit_of_websockets_plain_requests_are_still_answered(
+        start_daemon, redis, open_page, channel, path):
+    daemon = start_daemon(redis, STATUS_MAX_CONNECTIONS="1")
+    open_page(daemon, channel).live()
+    assert daemon.get(path).status == 200
+
+
+def _upgrades(daemon, path):
+    with RawSocket(daemon.port) as connection:
+        return connection.send(upgrade_request(path)).read_answer().status == 101
