@@ -210,13 +210,8 @@ def test_an_address_beyond_loopback_is_taken_with_the_flag(start_daemon, open_pa
     assert page.status() == "x"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="with --embedded-redis every source of a password is passed over")
-@pytest.mark.parametrize("variable, value", [
-    ("REDIS_PASSWORD", PASSWORD), ("STATUS_REDIS_URL", f"redis://:{PASSWORD}@127.0.0.1:1/2")])
-def test_a_configured_password_is_required(
-        tools, start_daemon, open_page, channel, variable, value):
-    daemon = start_daemon(None, "--embedded-redis=127.0.0.1:0", **{variable: value})
+def test_redis_password_is_required_of_every_client(tools, start_daemon, open_page, channel):
+    daemon = start_daemon(None, "--embedded-redis=127.0.0.1:0", REDIS_PASSWORD=PASSWORD)
     broker = Broker(daemon, PASSWORD)
     page = open_page(daemon, channel).live()
     for protocol in (2, 3):

@@ -126,7 +126,7 @@ def test_a_protocol_error_is_logged_with_its_reason(daemon, raw, channel):
     connection.close()
     run, part = channel.split(":")
     line = daemon.wait_for_log("client disconnected", run_id=run, reason="protocol_error")
-    assert line["code"] == "1002" and line["channel"] == part and line["error"]
+    assert line["code"] == 1002 and line["channel"] == part and line["error"]
 
 
 def test_random_bytes_after_the_101_end_the_connection(daemon, channel):

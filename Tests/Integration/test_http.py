@@ -61,7 +61,6 @@ def test_another_method_answers_405_with_allow(daemon, method, path):
     assert answer.headers["allow"] == "GET"
 
 
-@pytest.mark.xfail(strict=True, reason="the answer to a HEAD carries its body")
 def test_head_answers_405_without_a_body(daemon, raw):
     connection = raw(daemon)
     connection.send(b"HEAD /health HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -123,14 +122,12 @@ def test_refused_requests_are_counted_by_reason(start_daemon, redis):
 def test_connections_over_the_limit_are_answered_503(start_daemon, redis, open_page, raw):
     daemon = start_daemon(redis, STATUS_MAX_CONNECTIONS="2")
     pages = [open_page(daemon, "limit:channel") for _ in range(2)]
-    answer = raw(daemon).read_answer()
+    answer = raw(daemon).send(upgrade_request("/limit:channel")).read_answer()
     assert answer.status == 503 and int(answer.headers["retry-after"]) > 0
     pages.pop().close()
     wait_until(lambda: _upgrades(daemon, "/limit:channel"), "a place to become free")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the limit of WebSockets counts plain requests, which are answered 503")
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
 def test_at_the_limit_of_websockets_plain_requests_are_still_answered(
         start_daemon, redis, open_page, channel, path):

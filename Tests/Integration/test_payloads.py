@@ -84,7 +84,7 @@ def test_a_payload_over_the_limit_is_skipped_and_counted_and_the_stream_goes_on(
     assert [page.status(), page.status()] == ["before", "after"]
     assert daemon.metric("payloads_oversized_total") == 2
     assert daemon.metric("redis_reconnects_total") == 0
-    assert daemon.log_lines("skipped a payload over STATUS_MAX_PAYLOAD_SIZE", bytes="204801")
+    assert daemon.log_lines("skipped a payload over STATUS_MAX_PAYLOAD_SIZE", bytes=204801)
 
 
 def test_a_payload_of_the_default_limit_is_relayed(daemon, redis, open_page, channel):

@@ -182,7 +182,7 @@ def test_the_attempts_count_from_zero_after_each_acknowledgement(
     redis.publish(channel, "x")
     assert page.status() == "x"
     attempts = {line["attempt"] for line in daemon.log_lines("redis link failed")}
-    assert attempts == {"2"}
+    assert attempts == {2}
 
 
 @pytest.mark.parametrize("garbage", [b"$-5\r\n", b"!!!\r\n", b"\0\0\0\0", b"*-9\r\n"])

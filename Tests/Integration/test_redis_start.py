@@ -83,7 +83,7 @@ def test_at_the_retry_cap_the_process_ends_with_one_clear_line():
         f"redis://127.0.0.1:{free_port()}/2", STATUS_REDIS_MAX_RETRIES="4")
     assert "connection refused" in line and "4 attempts" in line
     assert [entry["attempt"] for entry in logs if entry["msg"] == "redis link failed"] == [
-        "2", "3", "4"]
+        2, 3, 4]
 
 
 def test_without_a_cap_the_attempts_go_on(start_daemon):

@@ -77,7 +77,7 @@ def test_a_client_that_never_answers_the_close_is_cut_off_in_time(
     daemon.signal()
     connection.read_until(CLOSE)
     assert daemon.wait(2) == 0
-    daemon.wait_for_log("shutdown timed out; connections are cut", connections="1")
+    daemon.wait_for_log("shutdown timed out; connections are cut", connections=1)
 
 
 def test_while_draining_no_new_connection_is_accepted(start_daemon, redis, raw, channel):

@@ -60,6 +60,8 @@ struct ClientConnection {
     private var decoder: WebSocketDecoder
     private var handshake = CloseHandshake(role: .server)
     private var isPingOwed = false
+    /// Whether the answer goes without its body (RFC 9110, section 9.3.2).
+    private var isHead = false
     private let phase: UInt64
     private var stateDeadline: Instant
     private var pingDeadline = Instant.never
@@ -72,7 +74,10 @@ struct ClientConnection {
     init(configuration: SharedSettings, phase: UInt64, now: Instant) {
         self.configuration = configuration
         self.phase = phase
-        parser = HTTPRequestParser()
+        var limits = HTTPLimits()
+        // A page's cookies may fill the whole head with one line.
+        limits.maxLineLength = limits.maxHeadLength
+        parser = HTTPRequestParser(limits: limits)
         decoder = WebSocketDecoder(
             role: .server,
             limits: WebSocketLimits(maxMessageSize: configuration.settings.maxMessageSize))
@@ -132,6 +137,7 @@ struct ClientConnection {
         offset = step.end
         guard case .request(let request) = step.event else { return .none }
         parser = nil
+        isHead = request.method == "HEAD"
         return .route(request)
     }
 
@@ -216,7 +222,7 @@ struct ClientConnection {
     mutating func respond(
         _ response: HTTPResponse, now: Instant, reply: inout [UInt8]
     ) -> ClientAction {
-        response.append(to: &reply)
+        response.append(to: &reply, includesBody: !isHead)
         return finish(.answered(status: response.status), now: now)
     }
 

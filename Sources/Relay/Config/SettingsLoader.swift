@@ -105,8 +105,10 @@ public struct SettingsLoader {
                     name: "--\(row.flag)", refusedValue: nil,
                     reason: "cannot be given together with --embedded-redis", outcome: .usageError))
         }
+        // Both ends of the connection are ours: the broker asks for the password that is sent.
+        configuration.settings.redis.password = environment["REDIS_PASSWORD"].map { Secret($0) }
         for name in [row.variable] + SettingsTable.companions.map(\.variable)
-        where environment[name] != nil {
+        where name != "REDIS_PASSWORD" && environment[name] != nil {
             warn(name, "is passed over, since --embedded-redis is given", isAdvice: true)
         }
         return .flag("--embedded-redis")

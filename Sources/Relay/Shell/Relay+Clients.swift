@@ -26,7 +26,6 @@ extension Relay where S: ~Copyable {
             metrics.refusals["connection_limit", default: 0] += 1
             return
         }
-        let isOverLimit = clients.count >= options.connectionLimit
         let machine = ClientConnection(
             configuration: configuration, phase: loop.sys.random(), now: loop.now)
         let now = loop.now
@@ -36,12 +35,6 @@ extension Relay where S: ~Copyable {
                 openedAt: now)
         }
         loop.adopt(descriptor, in: &clients[id].socket)
-        if isOverLimit {
-            respond(
-                HTTPResponse(
-                    status: 503, headers: [HTTPHeader("Retry-After", "5")],
-                    text: "too many connections"), to: id, refusal: "connection_limit")
-        }
         arm(client: id)
     }
 
@@ -181,6 +174,13 @@ extension Relay where S: ~Copyable {
                 HTTPResponse(
                     status: 503, headers: [HTTPHeader("Retry-After", "1")],
                     text: unreadiness.joined(separator: ", ")), to: id, refusal: "not_ready")
+            return
+        }
+        guard metrics.connectionsActive < options.connectionLimit else {
+            respond(
+                HTTPResponse(
+                    status: 503, headers: [HTTPHeader("Retry-After", "5")],
+                    text: "too many connections"), to: id, refusal: "connection_limit")
             return
         }
         clients[id].machine.upgrade(to: channel, acceptKey: acceptKey, now: loop.now)

@@ -50,7 +50,8 @@ enum RelayPhase: Equatable, Sendable {
 struct Relay<S: Sys & ~Copyable>: ~Copyable {
     /// Connections accepted in one turn, at most.
     static var acceptLimit: Int { 64 }
-    /// Connections beyond the limit that are answered with a status; more are closed unanswered.
+    /// Connections beyond the limit of WebSockets that may ask for something else, or be told that
+    /// the limit is reached; more are closed unanswered.
     static var overLimitReserve: Int { 64 }
     /// How long accepting pauses when descriptors or memory have run out.
     static var acceptPause: Nanoseconds { .milliseconds(200) }
