@@ -97,7 +97,7 @@ let package = Package(
             linkerSettings: harnessLinking),
         .executableTarget(
             name: "fuzz-wsframe", dependencies: ["WSFrameProperties"], path: "Fuzz/wsframe",
-            exclude: ["corpus", "crashes", "wsframe.dict"], sources: ["main.swift"],
+            exclude: ["corpus", "crashes", "wsframe.dict", "README.md"], sources: ["main.swift"],
             swiftSettings: rules,
             linkerSettings: harnessLinking),
         .executableTarget(
