@@ -44,7 +44,7 @@ struct Router: Sendable {
         case "/health": return .health
         case "/ready": return .ready
         case "/metrics": return servesMetrics ? .metrics : Self.notFound
-        case "/console" where servesConsole: return .console
+        case "/console": return servesConsole ? .console : Self.notFound
         default: break
         }
         switch ChannelPath(target: request.path.utf8) {

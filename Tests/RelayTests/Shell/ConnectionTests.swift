@@ -8,7 +8,7 @@ import WSFrame
 
     @Test(arguments: [
         ("/health", 200, "OK"), ("/ready", 200, "[]"), ("/", 404, "not found"),
-        ("/metrics", 404, "not found"), ("/console", 400, "invalid channel"),
+        ("/metrics", 404, "not found"), ("/console", 404, "not found"),
         ("/nochannel", 400, "invalid channel"), ("/a:b:c", 400, "invalid channel"),
         ("/a:b/c", 400, "invalid channel"), ("/a%zz:b", 400, "invalid channel"),
         ("/a%00:b", 400, "invalid channel"), ("//a:b", 400, "invalid channel"),

@@ -1,0 +1,130 @@
+"""The console page in headless Chromium, with a real Redis behind it."""
+
+import os
+import shutil
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from harness.waiting import free_port, wait_until
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    driver, program = shutil.which("chromedriver"), shutil.which("chromium")
+    if not driver or not program:
+        reason = "chromium with chromedriver is not installed"
+        if os.environ.get("STATUS2_REQUIRE_SERVERS") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    options = Options()
+    options.binary_location = program
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage",
+                     "--window-size=1100,720"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(driver))
+    driver.set_page_load_timeout(30)
+    yield driver
+    driver.quit()
+
+
+def _text(browser, identifier):
+    return browser.find_element(By.ID, identifier).text
+
+
+def _wait_for(browser, identifier, text, seconds=20):
+    WebDriverWait(browser, seconds).until(
+        lambda _: text in _text(browser, identifier),
+        f"#{identifier} has no {text!r} but {_text(browser, identifier)!r}")
+
+
+def _rows(browser):
+    return [row.text for row in browser.find_elements(By.CSS_SELECTOR, "#messages li span")]
+
+
+def _open(browser, daemon, channel):
+    """Opens the page and connects by its form."""
+    run, name = channel.split(":")
+    browser.get(f"http://{daemon.address}/console")
+    for field, value in (("run", run), ("channel", name)):
+        element = browser.find_element(By.ID, field)
+        element.clear()
+        element.send_keys(value)
+    browser.find_element(By.ID, "connect").click()
+    _wait_for(browser, "state", "live")
+
+
+@pytest.fixture
+def console(start_daemon, redis):
+    return start_daemon(redis, STATUS_CONSOLE_ENABLED="true", STATUS_PING_INTERVAL="200ms")
+
+
+def test_it_is_404_when_it_is_off(daemon):
+    assert daemon.get("/console").status == 404
+
+
+def test_a_message_published_with_redis_cli_appears(browser, console, redis, channel):
+    _open(browser, console, channel)
+    assert redis.publish(channel, "step 1 of 3") == 1
+    _wait_for(browser, "messages", "step 1 of 3")
+    assert _text(browser, "count") == "1"
+
+
+def test_payloads_are_text_and_never_markup(browser, console, redis, channel):
+    _open(browser, console, channel)
+    payload = "<b>x</b><script>document.title = 'owned'</script><img src=x onerror=alert(1)>"
+    redis.publish(channel, payload)
+    _wait_for(browser, "messages", payload)
+    assert browser.find_elements(By.CSS_SELECTOR, "#messages b, #messages script, #messages img") == []
+    assert browser.title == "status2 console"
+
+
+def test_heartbeats_are_counted(browser, console, channel):
+    _open(browser, console, channel)
+    wait_until(lambda: int(_text(browser, "beats")) >= 5, "five heartbeats")
+    assert _text(browser, "beat").endswith("s ago")
+
+
+def test_it_comes_back_after_a_restart_of_the_daemon(browser, start_daemon, redis, channel):
+    listen = f"127.0.0.1:{free_port()}"
+    settings = {"STATUS_LISTEN_ADDR": listen, "STATUS_CONSOLE_ENABLED": "true"}
+    first = start_daemon(redis, **settings)
+    _open(browser, first, channel)
+    first.signal()
+    assert first.wait() == 0
+    _wait_for(browser, "state", "reconnecting")
+    assert any(row.startswith("closed with code 1000") for row in _rows(browser))
+    start_daemon(redis, **settings)
+    _wait_for(browser, "state", "live", seconds=30)
+    redis.publish(channel, "after the restart")
+    _wait_for(browser, "messages", "after the restart")
+
+
+def test_the_policy_lets_nothing_in_but_the_page_itself(console):
+    answer = console.get("/console")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy and "*" not in policy
+    nonce = policy.split("script-src 'nonce-")[1].split("'")[0]
+    assert f'<script nonce="{nonce}">'.encode() in answer.body
+    other = console.get("/console").headers["content-security-policy"]
+    assert nonce not in other
+
+
+def test_the_browser_has_nothing_to_complain_of(browser, console, redis, channel):
+    browser.get_log("browser")
+    _open(browser, console, channel)
+    for line in ("reading the climate files", "hillslope 12 of 230", "<done> in 3.2 s"):
+        redis.publish(channel, line)
+    _wait_for(browser, "messages", "<done>")
+    assert browser.get_log("browser") == []
+    target = os.environ.get("STATUS2_SCREENSHOT")
+    if target:
+        assert browser.save_screenshot(target)
