@@ -37,6 +37,12 @@ enum ByteRuns {
             guard high == 0 else { return offset + high.trailingZeroBitCount / 8 }
             offset += 8
         }
+        if offset < end, end - start >= 8 {
+            // The last word again, or more of it: what comes before `offset` is known to be ASCII.
+            let word = unsafe base.loadUnaligned(fromByteOffset: end - 8, as: UInt64.self)
+            let high = word.littleEndian & highBits
+            return high == 0 ? end : end - 8 + high.trailingZeroBitCount / 8
+        }
         while offset < end, unsafe base.load(fromByteOffset: offset, as: UInt8.self) < 0x80 {
             offset += 1
         }

@@ -102,7 +102,7 @@ public struct WebSocketDecoder: Sendable {
     /// The payload of a sound message of one frame with at most 125 bytes that lies whole in the
     /// buffer; nil for all else, which takes the long way.
     ///
-    /// Most messages are like this, and it takes a third off their cost.
+    /// Most messages of a browser are like this, so that they get a way of their own.
     private mutating func shortMessage(
         _ bytes: Span<UInt8>, from position: Int, to end: Int
     ) -> Range<Int>? {
