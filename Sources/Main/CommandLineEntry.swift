@@ -19,6 +19,7 @@ enum CommandLineEntry {
             if let serving = command as? Status2 {
                 return try serving.serve(environment: environment)
             }
+            if let decoding = command as? any DecodingCommand { return decoding.decode() }
             try command.run()
             return Status.success
         } catch {

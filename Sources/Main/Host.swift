@@ -25,6 +25,16 @@ enum Host {
         write(Array(text.utf8), to: STDERR_FILENO)
     }
 
+    /// Writes all of the bytes to standard output.
+    static func writeToStandardOutput(_ bytes: [UInt8]) throws(HostError) {
+        try writeAll(bytes, to: STDOUT_FILENO)
+    }
+
+    /// Lets the process end without a word when nobody reads its output any more, as in `| head`.
+    static func endQuietlyWithoutReader() {
+        _ = signal(SIGPIPE, SIG_DFL)
+    }
+
     /// The time in nanoseconds since the Unix epoch.
     static func nanosecondsSinceEpoch() -> Int64 {
         var time = timespec()
@@ -40,13 +50,17 @@ enum Host {
     }
 
     private static func write(_ bytes: [UInt8], to descriptor: Int32) {
+        // There is nobody left to tell that the streams are gone.
+        do throws(HostError) { try writeAll(bytes, to: descriptor) } catch {}
+    }
+
+    private static func writeAll(_ bytes: [UInt8], to descriptor: Int32) throws(HostError) {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = unsafe rest.withUnsafeBytes {
                 unsafe Glibc.write(descriptor, $0.baseAddress, $0.count)
             }
-            // There is nobody left to tell that the streams are gone.
-            if count < 0 && errno != EINTR { return }
+            if count < 0 && errno != EINTR { throw .last }
             rest = rest.dropFirst(max(0, count))
         }
     }

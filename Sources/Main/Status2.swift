@@ -6,9 +6,13 @@ struct Status2: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status2",
         abstract: "Relays Redis Pub/Sub messages to browser WebSockets.",
-        usage: "status2 [<options>]",
+        usage: """
+            status2 [<options>]
+            status2 decode resp|ws [<file>]
+            """,
         discussion: SettingsTable.environmentUsage,
-        version: "status2 \(Release.version)")
+        version: "status2 \(Release.version)",
+        subcommands: [Decode.self])
 
     @OptionGroup(title: "Connections") var connections: ConnectionOptions
     @OptionGroup(title: "Redis") var redis: RedisOptions
