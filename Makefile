@@ -8,7 +8,7 @@ BROKER ?= 127.0.0.1:6379
 RELEASE := .build/release/status2
 TEST_PACKAGES := redis-server redis-tools python3-venv chromium chromium-driver
 
-.PHONY: run test test-unit test-integration conformance conformance-quick fuzz build lint clean libraries
+.PHONY: run test test-unit test-integration conformance conformance-quick fuzz bench build lint clean libraries
 .PHONY: test-tools release ws-echo tests
 .NOTPARALLEL:
 
@@ -42,6 +42,11 @@ conformance-quick: ws-echo
 # FUZZ_SECONDS for each harness, then again with the address sanitizer.
 fuzz: libraries
 	@Scripts/fuzz
+
+# The WebSocket codec against wslay, Python's websockets and memcpy, in one run.
+bench: libraries
+	@Scripts/require libwslay-dev python3-venv
+	@Benchmarks/WSFrame/run.sh
 
 build: libraries
 	@$(SWIFT) build
