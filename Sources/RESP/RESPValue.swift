@@ -161,7 +161,7 @@ extension RESPValue: Equatable {
         for step in 0..<count {
             let a = left.nodes[left.start + step]
             let b = right.nodes[right.start + step]
-            guard a.kind == b.kind, a.span == b.span, a.length == b.length else { return false }
+            guard a.kind == b.kind, a.length == b.length else { return false }
             if a.kind.isText {
                 guard left.content(of: a) == right.content(of: b) else { return false }
             } else if a.number != b.number {

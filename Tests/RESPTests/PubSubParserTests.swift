@@ -153,6 +153,26 @@ struct PubSubLimitTests {
         }
     }
 
+    @Test(
+        "lengths in a message are as strict as elsewhere",
+        arguments: ["05", "00", "+5", "-5", "", "5 ", "0x5", "9223372036854775808"])
+    func strictLengths(_ length: String) {
+        let error = RESPError.Reason.malformedLength
+        let wires = [
+            ("*\(length)\r\n$7\r\nmessage\r\n", 1), (">3\r\n$\(length)\r\nmessage\r\n", 5),
+            (">3\r\n$7\r\nmessage\r\n$\(length)\r\n", 18), ("\(Self.head)$\(length)\r\n", 25),
+        ]
+        for (wire, offset) in wires {
+            let bytes = Array((wire + "xxxxx\r\n").utf8)
+            for cuts in everyCut(of: bytes.count) {
+                let outcome = PubSubOutcome(parsing: bytes, cuts: cuts)
+                #expect(outcome.error == RESPError(error, at: UInt64(offset)), "\(wire)")
+            }
+        }
+        let count = Array("*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:0x1\r\n".utf8)
+        #expect(PubSubOutcome(parsing: count).error == RESPError(.malformedInteger, at: 27))
+    }
+
     @Test("a channel over its limit is refused where its length stands")
     func channelLimit() {
         let limits = RESPLimits(channelSize: 3)

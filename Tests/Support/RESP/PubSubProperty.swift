@@ -34,6 +34,24 @@ package enum PubSubItem: Equatable, Sendable {
     }
 }
 
+extension PubSubItem {
+    /// The item that an event is, whose ranges are of `bytes`; nil where more bytes are needed.
+    package init?(_ event: PubSubEvent, in bytes: [UInt8], _ limits: RESPLimits) {
+        switch event {
+        case .incomplete: return nil
+        case .message(let channel, let payload):
+            self = .message(channel: Array(bytes[channel]), payload: Array(bytes[payload]))
+        case .oversized(let channel, let length):
+            self = .oversized(channel: Array(bytes[channel]), length: length)
+        case .subscribed(let channel, let count):
+            self = .subscribed(channel: Array(bytes[channel]), count: count)
+        case .unsubscribed(let channel, let count):
+            self = .unsubscribed(channel: Array(bytes[channel]), count: count)
+        case .reply(let value): self.init(value, payloadSize: limits.payloadSize)
+        }
+    }
+}
+
 /// Everything that ``PubSubParser`` makes of a stream, however the stream was cut.
 package struct PubSubOutcome: Equatable, Sendable {
     package var items: [PubSubItem] = []
@@ -52,23 +70,7 @@ package struct PubSubOutcome: Equatable, Sendable {
                 while true {
                     let shown = bytes.span.extracting(window.shown)
                     let step = try parser.next(shown, from: window.offset)
-                    func text(_ range: Range<Int>) -> [UInt8] {
-                        Array(bytes[window.inStream(range)])
-                    }
-                    let item: PubSubItem? =
-                        switch step.event {
-                        case .incomplete: nil
-                        case .message(let channel, let payload):
-                            .message(channel: text(channel), payload: text(payload))
-                        case .oversized(let channel, let length):
-                            .oversized(channel: text(channel), length: length)
-                        case .subscribed(let channel, let count):
-                            .subscribed(channel: text(channel), count: count)
-                        case .unsubscribed(let channel, let count):
-                            .unsubscribed(channel: text(channel), count: count)
-                        case .reply(let value):
-                            PubSubItem(value, payloadSize: limits.payloadSize)
-                        }
+                    let item = PubSubItem(step.event, in: Array(bytes[window.shown]), limits)
                     window.consume(to: step.end, parser.streamOffset)
                     consumed = window.consumed
                     guard let item else { break }
