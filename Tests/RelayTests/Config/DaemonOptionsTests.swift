@@ -27,7 +27,7 @@ struct DaemonOptionsTests {
         #expect(EmbeddedBrokerAddress(text) == nil)
     }
 
-    @Test("An embedded broker stands for Redis, whatever the environment says, and has its password")
+    @Test("An embedded broker stands for Redis, and has the password of the environment")
     func broker() {
         let configuration = SettingsLoader.load(
             environment: ["STATUS_REDIS_URL": "no url", "REDIS_PASSWORD": "p"], flags: [:],

@@ -43,7 +43,7 @@ package final class RedisServer {
     package func connect() -> RedisConnection? {
         for _ in 0..<200 {
             if let connection = RedisConnection(path: socketPath) { return connection }
-            usleep(50_000)
+            _ = poll(nil, 0, 50)
         }
         return nil
     }
@@ -59,7 +59,9 @@ package final class RedisServer {
     }
 
     private static func makeDirectory() -> String? {
-        var template = Array("/tmp/resp-tests-XXXXXX".utf8CString)
+        // mkdtemp wants six of this letter at the end.
+        let letters = String(repeating: "X", count: 6)
+        var template = Array("/tmp/resp-tests-\(letters)".utf8CString)
         guard unsafe mkdtemp(&template) != nil else { return nil }
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
@@ -88,7 +90,7 @@ package final class RedisServer {
         kill(process, SIGTERM)
         for _ in 0..<200 {
             if unsafe waitpid(process, &status, WNOHANG) != 0 { return }
-            usleep(10_000)
+            _ = poll(nil, 0, 10)
         }
         kill(process, SIGKILL)
         unsafe waitpid(process, &status, 0)
