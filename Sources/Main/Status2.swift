@@ -18,6 +18,7 @@ struct Status2: ParsableCommand {
     @OptionGroup(title: "Redis") var redis: RedisOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Operation") var operation: OperationOptions
+    @OptionGroup(title: "Trace") var tracing: TraceFlags
 
     @Option(
         help: ArgumentHelp(
@@ -37,6 +38,7 @@ struct Status2: ParsableCommand {
     /// - Throws: `ValidationError` where the command line cannot be used.
     func serve(environment: [String: String]) throws -> Int32 {
         let broker = try brokerAddress()
+        let trace = try tracing.options()
         let configuration = SettingsLoader.load(
             environment: environment, flags: flags, embeddedBroker: broker)
         if let error = configuration.usageError {
@@ -53,7 +55,7 @@ struct Status2: ParsableCommand {
         let fatal = Daemon.run(
             DaemonOptions(
                 settings: configuration.settings, startupWarnings: configuration.startupWarnings,
-                embeddedBroker: broker),
+                embeddedBroker: broker, trace: trace),
             announce: Host.writeToStandardError)
         return fatal.map(CommandLineEntry.fail) ?? CommandLineEntry.Status.success
     }

@@ -61,6 +61,11 @@ public struct PubSubParser: Sendable {
     private var values: RESPParser
     private var failure: RESPError?
 
+    /// Whether the first byte that is not consumed is, or will be, the start of a value.
+    public var isBetweenValues: Bool {
+        if case .start = mode { true } else { false }
+    }
+
     /// Creates a parser for a new connection.
     public init(limits: RESPLimits = RESPLimits()) {
         self.limits = limits

@@ -9,6 +9,9 @@ struct InputBuffer: Sendable {
     /// How many bytes are kept for later.
     var count: Int { leftover.count }
 
+    /// The bytes that are kept for later.
+    var bytes: [UInt8] { leftover }
+
     /// Puts what was left over in front of the `count` bytes just read into `buffer`.
     ///
     /// Afterwards `buffer` holds both; returns how many bytes that is. ``keep(_:from:of:)`` must

@@ -7,6 +7,8 @@ public struct DaemonOptions: Sendable {
     /// Where the embedded broker listens; nil means that there is none. With port 0 the daemon takes
     /// the port that it got.
     public var embeddedBroker: EmbeddedBrokerAddress?
+    /// What of the traffic with Redis is traced.
+    public var trace: TraceOptions
     /// The release, such as `0.1.0`.
     public var version: String
 
@@ -14,11 +16,13 @@ public struct DaemonOptions: Sendable {
     public init(
         settings: Settings, startupWarnings: [String] = [],
         embeddedBroker: EmbeddedBrokerAddress? = nil,
+        trace: TraceOptions = TraceOptions(),
         version: String = Release.version
     ) {
         self.settings = settings
         self.startupWarnings = startupWarnings
         self.embeddedBroker = embeddedBroker
+        self.trace = trace
         self.version = version
     }
 }

@@ -26,7 +26,9 @@ struct Metrics: Equatable, Sendable {
     var acceptFailures: UInt64 = 0
 
     /// The Prometheus text exposition format, version 0.0.4.
-    func prometheusText(isOriginCheckDisabled: Bool, logLinesDropped: UInt64) -> String {
+    func prometheusText(
+        isOriginCheckDisabled: Bool, logLinesDropped: UInt64, traceLinesDropped: UInt64
+    ) -> String {
         var text = ""
         func add(_ name: String, _ type: String, _ help: String, _ value: some BinaryInteger) {
             text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n\(name) \(value)\n"
@@ -66,6 +68,9 @@ struct Metrics: Equatable, Sendable {
         add(
             "status2_log_lines_dropped_total", "counter",
             "Log lines dropped because standard output did not take them.", logLinesDropped)
+        add(
+            "status2_trace_lines_dropped_total", "counter",
+            "Lines of the trace dropped because their receiver was too slow.", traceLinesDropped)
         add(
             "status2_origin_check_disabled", "gauge",
             "1 when every origin is accepted.", isOriginCheckDisabled ? 1 : 0)

@@ -126,6 +126,9 @@ struct RedisLink {
 
     var isLive: Bool { state == .live }
 
+    /// Whether the bytes that are received and not consumed begin with the start of a value.
+    var isBetweenValues: Bool { parser.isBetweenValues }
+
     /// The instant at which ``timedOut(now:output:)`` must be called if nothing comes before.
     var nextDeadline: Instant {
         guard state == .live, awaited == nil else { return stateDeadline }

@@ -32,12 +32,21 @@ public enum Daemon {
         HostProcess.ignoreBrokenPipes()
         let descriptors = HostProcess.raiseDescriptorLimit()
         // First, so that the threads to come leave the signals to the loop.
-        let sys = try LinuxSys(signals: signals)
+        let sys = try LinuxSys(signals: signals + [HostProcess.traceSignal])
         let writer = try LogWriter()
         let log = RelayLog { label in
             JSONLogHandler(
                 label: label, level: options.settings.logLevel, sink: writer,
                 now: WallClock.unixTime)
+        }
+        let tracing = TraceWriter(options.trace)
+        if let file = options.trace.file {
+            // A file that cannot be written is told of now, not when the trace is switched on.
+            do throws(SystemError) {
+                _ = try tracing.open()
+            } catch {
+                return "cannot write the trace file \(file.path): \(error.reason)"
+            }
         }
         let most = HostProcess.connectionLimit(descriptors: descriptors)
         let wanted = options.settings.maxConnections
@@ -48,6 +57,8 @@ public enum Daemon {
             options: RelayOptions(
                 embeddedBroker: options.embeddedBroker, connectionLimit: limit,
                 version: options.version, droppedLogLines: { writer.dropped },
+                trace: options.trace, openTrace: tracing.open,
+                droppedTraceLines: { tracing.dropped },
                 onShutdown: { HostProcess.restore(signals: signals) }),
             log: log)
         relay.start()
@@ -55,6 +66,7 @@ public enum Daemon {
             announce(guide(relay.settings, at: address))
         }
         let fatal = relay.run()
+        tracing.drain(atMost: drainLimit)
         writer.drain(atMost: drainLimit)
         return fatal
     }

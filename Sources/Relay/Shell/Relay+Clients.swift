@@ -140,7 +140,8 @@ extension Relay where S: ~Copyable {
         case .metrics:
             let text = metrics.prometheusText(
                 isOriginCheckDisabled: router.isOriginCheckDisabled,
-                logLinesDropped: options.droppedLogLines())
+                logLinesDropped: options.droppedLogLines(),
+                traceLinesDropped: options.droppedTraceLines())
             let type = HTTPHeader("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
             respond(HTTPResponse(status: 200, headers: [type], body: Array(text.utf8)), to: id)
         case .refuse(let response, let reason):

@@ -8,9 +8,10 @@ extension Relay where S: ~Copyable {
     mutating func openLink(_ purpose: LinkPurpose, receivers: Receivers) -> SlotID {
         let machine = RedisLink(
             purpose: purpose, configuration: configuration, seed: loop.sys.random())
+        linkCount += 1
         let id = links.insert { id in
             LinkEntry(
-                machine: machine, socket: loop.makeSocket(token: Token(.link, id)),
+                machine: machine, number: linkCount, socket: loop.makeSocket(token: Token(.link, id)),
                 receivers: receivers)
         }
         gate.enqueue(id)
@@ -44,6 +45,7 @@ extension Relay where S: ~Copyable {
 
     /// Closes a link and forgets it.
     mutating func closeLink(_ id: SlotID) {
+        if trace != nil { traceEnd(of: id) }
         endDial(id)
         loop.release(&links[id].socket)
         links.remove(id)
@@ -74,7 +76,7 @@ extension Relay where S: ~Copyable {
         } else {
             encoder.removeAll()
             links[id].machine.connected(now: loop.now, output: &encoder)
-            loop.queue(encoder.bytes, on: &links[id].socket)
+            sendEncoded(on: id)
         }
         if links.contains(id) { arm(link: id) }
     }
@@ -83,7 +85,10 @@ extension Relay where S: ~Copyable {
         var buffer = take(&loop.readBuffer)
         let outcome = loop.sys.receive(links[id].socket.descriptor, into: &buffer)
         switch outcome {
-        case .bytes(let count): consumeLink(id, &buffer, count)
+        case .bytes(let count):
+            if trace != nil { traceReceived(buffer[..<count], on: id) }
+            consumeLink(id, &buffer, count)
+            if trace != nil { alignTrace(of: id) }
         case .endOfStream: linkFailed(id, .closedByRedis)
         case .wouldBlock: break
         case .failed(let error): linkFailed(id, LinkFailure(error))
@@ -109,6 +114,12 @@ extension Relay where S: ~Copyable {
             guard links.contains(id), links[id].socket.isOpen else { return }
         }
         links[id].socket.input.keep(&buffer, from: offset, of: total)
+        sendEncoded(on: id)
+    }
+
+    /// Queues what the link's machine has written.
+    private mutating func sendEncoded(on id: SlotID) {
+        if trace != nil { traceSent(encoder.bytes, on: id) }
         loop.queue(encoder.bytes, on: &links[id].socket)
     }
 
@@ -173,6 +184,7 @@ extension Relay where S: ~Copyable {
 
     mutating func linkFailed(_ id: SlotID, _ failure: LinkFailure) {
         endDial(id)
+        if trace != nil { traceEnd(of: id) }
         loop.disconnect(&links[id].socket)
         switch failure {
         case .timeout, .stalled, .dialTimeout: metrics.redisTimeouts += 1
@@ -235,7 +247,7 @@ extension Relay where S: ~Copyable {
         let former = links[id].machine.state
         let action = links[id].machine.timedOut(now: loop.now, output: &encoder)
         if former == .dialing, action != .none { loop.disconnect(&links[id].socket) }
-        loop.queue(encoder.bytes, on: &links[id].socket)
+        sendEncoded(on: id)
         perform(action, on: id)
         guard links.contains(id) else { return }
         if former == .backingOff, links[id].machine.state == .waiting { gate.enqueue(id) }

@@ -19,6 +19,8 @@ struct ClientEntry {
 /// A link to Redis with its socket.
 struct LinkEntry {
     var machine: RedisLink
+    /// The number by which people know the link; no other link ever has it.
+    let number: UInt64
     var socket: Socket
     var receivers: Receivers
     /// Whether the link holds a place of the dial gate.
@@ -80,6 +82,12 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var brokerListener: Descriptor?
     /// The link that tells whether Redis answers.
     var probe: SlotID?
+    /// Links that were made so far.
+    var linkCount: UInt64 = 0
+    /// The trace while it is on.
+    var trace: Trace?
+    /// Where the lines of the trace go, once it has been on.
+    var traceSink: (any LogSink)?
 
     // Storage that is used again in every turn.
     var reply: [UInt8] = []
@@ -117,6 +125,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     ///
     /// Where an address cannot be used the phase is ``RelayPhase/stopped(fatal:)`` afterwards.
     mutating func start() {
+        if options.trace.isOn { switchTrace(on: true) }
         if let broker = options.embeddedBroker {
             let address = ListenAddress.tcp(host: broker.host, port: broker.port)
             do throws(SystemError) {
@@ -179,6 +188,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
 
         openGate()
         flushDirty()
+        if trace != nil { writeTrace() }
         if phase == .draining, clients.count == 0 { finishShutdown() }
     }
 
@@ -196,6 +206,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         case .resolved(let token, let resolution):
             guard token.kind == .link, links.contains(token.id) else { return }
             perform(links[token.id].machine.resolved(resolution, now: loop.now), on: token.id)
+        case .signal(HostProcess.traceSignal):
+            switchTrace(on: trace == nil)
         case .signal(let signal):
             beginShutdown(signal: signal)
         }

@@ -10,6 +10,14 @@ struct RelayOptions: Sendable {
     var version = "0"
     /// Log lines that were dropped so far.
     var droppedLogLines: @Sendable () -> UInt64 = { 0 }
+    /// What is traced, and whether from the start on.
+    var trace = TraceOptions()
+    /// Opens what the lines of the trace go to, when the trace is first switched on.
+    var openTrace: @Sendable () throws(SystemError) -> any LogSink = { () throws(SystemError) in
+        throw .noSuchFile
+    }
+    /// Lines of the trace that were dropped so far.
+    var droppedTraceLines: @Sendable () -> UInt64 = { 0 }
     /// Called when a shutdown begins.
     var onShutdown: @Sendable () -> Void = {}
 }

@@ -5,6 +5,8 @@ import Glibc
 enum HostProcess {
     /// The signals that begin a shutdown: SIGTERM and SIGINT.
     static let shutdownSignals = [SIGTERM, SIGINT]
+    /// The signal that switches the trace on and off: SIGUSR1.
+    static let traceSignal = SIGUSR1
 
     /// Raises the limit of open descriptors to what is allowed, and returns it.
     static func raiseDescriptorLimit() -> Int {

@@ -1,0 +1,74 @@
+import Logging
+
+// The trace of the traffic with Redis. While it is off, all that it costs is the test whether it is.
+extension Relay where S: ~Copyable {
+    /// Room that a value takes in the trace beside its payload.
+    private static var traceOverhead: Int { 128 * 1024 }
+
+    /// Switches the trace on or off.
+    mutating func switchTrace(on isOn: Bool) {
+        guard isOn else {
+            writeTrace()
+            trace = nil
+            log.redis.info("trace switched off")
+            return
+        }
+        do throws(SystemError) {
+            if traceSink == nil { traceSink = try options.openTrace() }
+        } catch {
+            log.redis.error(
+                "the trace cannot be switched on", metadata: ["error": "\(error.reason)"])
+            return
+        }
+        trace = Trace(
+            options: options.trace, secrets: settings.redis.password.map { [$0] } ?? [],
+            valueLimit: settings.maxPayloadSize + Self.traceOverhead)
+        log.redis.info("trace switched on", metadata: ["format": "\(options.trace.format)"])
+    }
+
+    /// Notes bytes that were read from a link and are not consumed yet.
+    mutating func traceReceived(_ bytes: ArraySlice<UInt8>, on id: SlotID) {
+        takeUp(id)
+        trace?.take(bytes, link: links[id].number, .received, at: loop.sys.unixTime())
+    }
+
+    /// Notes bytes that are queued to a link.
+    mutating func traceSent(_ bytes: [UInt8], on id: SlotID) {
+        guard !bytes.isEmpty else { return }
+        takeUp(id)
+        trace?.take(bytes[...], link: links[id].number, .sent, at: loop.sys.unixTime())
+    }
+
+    /// Tells the trace where a value starts, if it has lost count and the link knows.
+    mutating func alignTrace(of id: SlotID) {
+        guard links.contains(id), trace?.needsAlignment(link: links[id].number) == true,
+            links[id].socket.isOpen, links[id].machine.isBetweenValues
+        else { return }
+        trace?.align(
+            link: links[id].number, unparsed: links[id].socket.input.bytes,
+            at: loop.sys.unixTime())
+    }
+
+    /// Notes that the connection of a link ends.
+    mutating func traceEnd(of id: SlotID) {
+        trace?.end(link: links[id].number, at: loop.sys.unixTime())
+    }
+
+    /// Writes the lines of the turn, behind everything that the turn has sent.
+    mutating func writeTrace() {
+        guard let lines = trace?.takeLines(), let traceSink else { return }
+        for line in lines { traceSink.write(line) }
+    }
+
+    /// Makes a link known to the trace, before its first bytes since the trace is on.
+    private mutating func takeUp(_ id: SlotID) {
+        let number = links[id].number
+        guard trace?.knows(link: number) == false else { return }
+        var channel: [UInt8]?
+        if case .subscription(let name) = links[id].machine.purpose { channel = name }
+        let isBetweenValues = links[id].machine.isBetweenValues
+        trace?.begin(
+            link: number, channel: channel,
+            unparsed: isBetweenValues ? links[id].socket.input.bytes : nil)
+    }
+}
