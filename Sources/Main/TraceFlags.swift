@@ -74,7 +74,8 @@ struct TraceFlags: ParsableArguments {
         }
         let least = TraceOptions.File.leastLimit
         if let traceFileSize, traceFile == nil || traceFileSize < least {
-            throw ValidationError("--trace-file-size goes with --trace-file and is at least \(least).")
+            throw ValidationError(
+                "--trace-file-size goes with --trace-file and is at least \(least).")
         }
         options.file = traceFile.map {
             TraceOptions.File(

@@ -11,8 +11,8 @@ extension Relay where S: ~Copyable {
         linkCount += 1
         let id = links.insert { id in
             LinkEntry(
-                machine: machine, number: linkCount, socket: loop.makeSocket(token: Token(.link, id)),
-                receivers: receivers)
+                machine: machine, number: linkCount,
+                socket: loop.makeSocket(token: Token(.link, id)), receivers: receivers)
         }
         gate.enqueue(id)
         return id

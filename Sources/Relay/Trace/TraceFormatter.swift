@@ -60,7 +60,8 @@ struct TraceFormatter: Sendable {
     /// The lines of bytes that are no RESP; what the daemon itself sends is never shown so.
     func lines(raw bytes: ArraySlice<UInt8>, _ head: Head) -> [[UInt8]] {
         guard head.direction == .received else { return [line(skipped: bytes.count, head)] }
-        let shown = mask.masked(Array(bytes)).prefix(Self.rawLimit)
+        let masked = mask.masked(Array(bytes))
+        let shown = masked.prefix(Self.rawLimit)
         var line = start(head)
         switch format {
         case .text: line += "(not RESP) ".utf8
@@ -69,7 +70,7 @@ struct TraceFormatter: Sendable {
         }
         Self.appendHexadecimal(shown, to: &line)
         line += (format == .json ? "\"}\n" : "\n").utf8
-        let rest = bytes.count - shown.count
+        let rest = masked.count - shown.count
         return rest > 0 ? [line, self.line(skipped: rest, head)] : [line]
     }
 

@@ -14,11 +14,14 @@ final class SimulatedDaemon {
     private(set) var relay: Relay<SimulatedSys>
     /// Redis at the other end of each connection that the daemon makes.
     let redis: SimulatedRedis
+    /// The lines of the trace.
+    let traced: CapturedTrace
 
     init(
         _ change: (inout Settings) -> Void = { _ in }, connectionLimit: Int = 1000,
         embeddedBroker: EmbeddedBrokerAddress? = nil, dialPolicy: World.DialPolicy = .accept,
-        redisErrors: [String: String] = [:]
+        redisErrors: [String: String] = [:], trace: TraceOptions = TraceOptions(),
+        traceCapacity: Int = 1 << 20
     ) {
         var settings = Settings()
         settings.listenAddress = .tcp(host: "127.0.0.1", port: Self.port)
@@ -28,10 +31,13 @@ final class SimulatedDaemon {
         world.dialPolicy = dialPolicy
         redis = SimulatedRedis(world)
         redis.errors = redisErrors
+        let traced = CapturedTrace(capacity: traceCapacity, format: trace.format)
+        self.traced = traced
         relay = Relay(
             sys: SimulatedSys(world: world), settings: settings,
             options: RelayOptions(
-                embeddedBroker: embeddedBroker, connectionLimit: connectionLimit, version: "test"),
+                embeddedBroker: embeddedBroker, connectionLimit: connectionLimit, version: "test",
+                trace: trace, openTrace: { traced }),
             log: RelayLog { label in
                 JSONLogHandler(label: label, level: .debug, sink: log, now: { 0 })
             })
@@ -109,5 +115,36 @@ final class CapturedLog: LogSink {
     /// The lines with this text in them.
     func lines(_ text: String) -> [String] {
         captured.withLock { $0.filter { $0.contains(text) } }
+    }
+}
+
+/// The queue of the trace, emptied only when the test reads it.
+final class CapturedTrace: LogSink {
+    private let queue: Mutex<LineQueue>
+
+    init(capacity: Int, format: TraceOptions.Format) {
+        queue = Mutex(
+            LineQueue(capacity: capacity) {
+                TraceFormatter.line(dropped: $0, at: 0, format: format)
+            })
+    }
+
+    func write(_ line: [UInt8]) {
+        _ = queue.withLock { $0.append(line) }
+    }
+
+    /// Lines that were dropped so far.
+    var dropped: UInt64 { queue.withLock { $0.dropped } }
+
+    /// Takes what waits.
+    func takeText() -> String {
+        String(decoding: queue.withLock { $0.takeAll() }, as: UTF8.self)
+    }
+
+    /// Takes what waits: the lines without their times.
+    func takeLines() -> [String] {
+        takeText().split(separator: "\n").map { line in
+            line.split(separator: " ", maxSplits: 1).last.map(String.init) ?? ""
+        }
     }
 }
