@@ -8,7 +8,9 @@ import Testing
 /// The file of a trace, which is bounded.
 @Suite struct LineOutputTests {
     private static func withDirectory(_ body: (String) throws -> Void) throws {
-        var template = Array("/tmp/status2-lines-XXXXXX\0".utf8CString)
+        // mkdtemp wants six of this letter at the end.
+        let letters = String(repeating: "X", count: 6)
+        var template = Array("/tmp/status2-lines-\(letters)".utf8CString)
         let made = unsafe mkdtemp(&template)
         let directory = unsafe try #require(made.map { unsafe String(cString: $0) })
         defer {
