@@ -51,11 +51,12 @@ struct Slab<Element> {
     /// The element, changed in place. The id must be one that is contained.
     subscript(id: SlotID) -> Element {
         _read {
-            // Lent where it lies: binding it to a name would copy it, with a count for each
-            // reference in it.
-            precondition(contains(id), "a slot was read after its element had left")
-            // swift-format-ignore: NeverForceUnwrap
-            yield slots[Int(id.index)].element!
+            // A name for the element copies it once; `yield slots[…].element!` would copy the whole
+            // slot, several times.
+            guard contains(id), let element = slots[Int(id.index)].element else {
+                preconditionFailure("a slot was read after its element had left")
+            }
+            yield element
         }
         _modify {
             precondition(contains(id), "a slot was changed after its element had left")
