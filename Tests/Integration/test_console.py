@@ -1,6 +1,7 @@
 """The console page in headless Chromium, with a real Redis behind it."""
 
 import os
+import re
 import shutil
 
 import pytest
@@ -92,15 +93,54 @@ def test_heartbeats_are_counted(browser, console, channel):
     assert _text(browser, "beat").endswith("s ago")
 
 
-def test_it_comes_back_after_a_restart_of_the_daemon(browser, start_daemon, redis, channel):
+def test_its_pongs_keep_it_connected(browser, start_daemon, redis, channel):
+    daemon = start_daemon(
+        redis, STATUS_CONSOLE_ENABLED="true", STATUS_PING_INTERVAL="100ms",
+        STATUS_PONG_TIMEOUT="1500ms")
+    _open(browser, daemon, channel)
+    # Twenty heartbeats are two seconds, longer than the time-out.
+    wait_until(lambda: int(_text(browser, "beats")) >= 20, "twenty heartbeats")
+    assert not daemon.log_lines("client disconnected")
+
+
+def test_an_address_with_a_channel_connects_at_once(browser, console, redis, channel):
+    browser.get("about:blank")
+    browser.get(f"http://{console.address}/console#{channel}")
+    _wait_for(browser, "state", "live")
+    assert redis.subscribers(channel) == 1
+
+
+def test_disconnect_closes_the_websocket_for_good(browser, console, redis, channel):
+    _open(browser, console, channel)
+    browser.find_element(By.ID, "disconnect").click()
+    _wait_for(browser, "state", "not connected")
+    redis.wait_for_subscribers(channel, 0)
+    assert console.wait_for_log("client disconnected")["reason"] == "client_closed"
+
+
+def test_a_change_of_channel_leaves_the_old_one(browser, console, redis, channel):
+    _open(browser, console, channel)
+    other = browser.find_element(By.ID, "channel")
+    other.send_keys(".other")
+    browser.find_element(By.ID, "connect").click()
+    redis.wait_for_subscribers(channel + ".other", 1)
+    redis.wait_for_subscribers(channel, 0)
+    redis.publish(channel + ".other", "of the other channel")
+    _wait_for(browser, "messages", "of the other channel")
+
+
+@pytest.mark.parametrize("hangup, code", [("true", 1000), ("false", 1012)])
+def test_it_comes_back_after_a_restart_of_the_daemon(
+        browser, start_daemon, redis, channel, hangup, code):
     listen = f"127.0.0.1:{free_port()}"
-    settings = {"STATUS_LISTEN_ADDR": listen, "STATUS_CONSOLE_ENABLED": "true"}
+    settings = {"STATUS_LISTEN_ADDR": listen, "STATUS_CONSOLE_ENABLED": "true",
+                "STATUS_HANGUP_ON_SHUTDOWN": hangup}
     first = start_daemon(redis, **settings)
     _open(browser, first, channel)
     first.signal()
     assert first.wait() == 0
     _wait_for(browser, "state", "reconnecting")
-    assert any(row.startswith("closed with code 1000") for row in _rows(browser))
+    assert any(row.startswith(f"closed with code {code}") for row in _rows(browser))
     start_daemon(redis, **settings)
     _wait_for(browser, "state", "live", seconds=30)
     redis.publish(channel, "after the restart")
@@ -110,12 +150,20 @@ def test_it_comes_back_after_a_restart_of_the_daemon(browser, start_daemon, redi
 def test_the_policy_lets_nothing_in_but_the_page_itself(console):
     answer = console.get("/console")
     policy = answer.headers["content-security-policy"]
-    assert "default-src 'none'" in policy
+    for directive in ("default-src", "base-uri", "form-action", "frame-ancestors"):
+        assert f"{directive} 'none'" in policy
+    assert "connect-src 'self'" in policy
     assert "unsafe" not in policy and "*" not in policy
     nonce = policy.split("script-src 'nonce-")[1].split("'")[0]
     assert f'<script nonce="{nonce}">'.encode() in answer.body
     other = console.get("/console").headers["content-security-policy"]
     assert nonce not in other
+
+
+def test_the_page_loads_nothing_from_elsewhere(console):
+    page = console.get("/console").body.decode()
+    assert re.findall(r'(?:src|href)="(?!data:)[^"]*"', page) == []
+    assert "://" not in page.replace('"ws://"', "").replace('"wss://"', "")
 
 
 def test_the_browser_has_nothing_to_complain_of(browser, console, redis, channel):

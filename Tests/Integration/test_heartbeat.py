@@ -6,8 +6,11 @@ import time
 
 import pytest
 
-# A turn of the loop on a busy machine may be this late, in seconds.
-SLACK = 0.15
+
+def _assert_took(begun, seconds):
+    """The time since `begun` is `seconds`: no less, and on a busy machine not much more."""
+    elapsed = time.monotonic() - begun
+    assert seconds - 0.01 <= elapsed < seconds + 0.5
 
 
 def _ping_times(page, count):
@@ -23,9 +26,9 @@ def test_a_ping_comes_every_interval(start_daemon, redis, open_page, channel):
     page = open_page(daemon, channel).live()
     # The phase of the first beat is random; from it on they are regular.
     times = _ping_times(page, 11)
-    assert times[-1] - times[0] == pytest.approx(2.0, abs=SLACK)
-    for earlier, later in itertools.pairwise(times):
-        assert later - earlier == pytest.approx(0.2, abs=SLACK)
+    # A late turn of the loop shifts no later beat, so that delays do not add up.
+    assert times[-1] - times[0] == pytest.approx(2.0, abs=0.3)
+    assert max(later - earlier for earlier, later in itertools.pairwise(times)) < 0.5
 
 
 def test_the_phases_of_connections_are_spread(start_daemon, redis, open_page, channel):
@@ -60,7 +63,7 @@ def test_the_first_ping_follows_the_acknowledgement_and_the_101(
     begun = time.monotonic()
     page = open_page(daemon, channel)
     # Redis does not acknowledge: the upgrade is completed all the same, after the time-out.
-    assert time.monotonic() - begun == pytest.approx(0.3, abs=SLACK)
+    _assert_took(begun, 0.3)
     page.init()
     # The link is made again and again; nothing of it may look live to the page.
     server.wait_for("SUBSCRIBE", 4)
@@ -81,7 +84,7 @@ def test_with_a_stopped_redis_the_101_comes_after_the_request_timeout(
     redis.pause()
     begun = time.monotonic()
     page = open_page(daemon, channel)
-    assert time.monotonic() - begun == pytest.approx(0.3, abs=SLACK)
+    _assert_took(begun, 0.3)
     page.init()
     daemon.wait_for_log("redis link failed", run_id=channel.split(":")[0], count=2)
     with pytest.raises(TimeoutError):
@@ -114,7 +117,7 @@ def test_without_init_or_pong_the_close_is_1008_without_hangup(
     types, code = open_page(daemon, channel).end()
     assert code == 1008
     assert set(types) == {"ping"}
-    assert time.monotonic() - begun == pytest.approx(0.5, abs=SLACK)
+    _assert_took(begun, 0.5)
     daemon.wait_for_log("client disconnected", reason="pong_timeout")
 
 
@@ -141,4 +144,4 @@ def test_nothing_else_keeps_the_connection_open(
         page.send(message)
         page.connection.ping()
     assert page.end()[1] == 1008
-    assert time.monotonic() - begun == pytest.approx(0.4, abs=SLACK)
+    _assert_took(begun, 0.4)

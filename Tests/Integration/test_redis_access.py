@@ -5,6 +5,7 @@ import redis as redis_library
 from websockets.sync.client import unix_connect
 
 from harness.fake_redis import FakeRedis
+from harness.waiting import wait_until
 
 PASSWORD = "pa55:w0rd/@%"
 ENCODED = "pa55%3Aw0rd%2F%40%25"
@@ -86,6 +87,21 @@ def test_an_acl_user_with_its_password(start_daemon, start_redis, open_page, cha
     _relays(daemon, redis, open_page, channel)
     assert any(" user=relay " in line for line in redis.connections_named("status2"))
     assert "s3cret" not in daemon.output
+
+
+@pytest.mark.parametrize("form", ["text", "json", "hex"])
+@pytest.mark.parametrize("answers", [{}, {"HELLO": b"+OK\r\n"}], ids=["RESP2", "RESP3"])
+def test_a_password_reaches_no_trace(
+        start_daemon, fake_redis, open_page, channel, form, answers):
+    server = fake_redis(answers=answers)
+    daemon = start_daemon(
+        None, "--trace", f"--trace-format={form}", STATUS_LOG_LEVEL="debug",
+        STATUS_REDIS_URL=f"redis://relay:{ENCODED}@127.0.0.1:{server.port}/2")
+    _relays(daemon, server, open_page, channel)
+    wait_until(lambda: len(daemon.stderr.splitlines()) > 5, "the trace")
+    assert any(PASSWORD.encode() in command for command in server.commands)
+    for secret in (PASSWORD, ENCODED, PASSWORD.encode().hex()):
+        assert secret not in daemon.output
 
 
 def test_redis_password_is_put_into_a_url_without_one(

@@ -95,6 +95,8 @@ class FakeRedis:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            # As Redis does: small answers leave at once.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._connections.append(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
