@@ -56,6 +56,8 @@ public enum Daemon {
             sys: sys, settings: options.settings,
             options: RelayOptions(
                 embeddedBroker: options.embeddedBroker, connectionLimit: limit,
+                clientLimit: HostProcess.clientLimit(
+                    descriptors: descriptors, webSockets: limit),
                 version: options.version, droppedLogLines: { writer.dropped },
                 trace: options.trace, openTrace: tracing.open,
                 droppedTraceLines: { tracing.dropped },

@@ -21,9 +21,9 @@ extension Relay where S: ~Copyable {
     }
 
     private mutating func admit(_ descriptor: Descriptor, peer: String) {
-        guard clients.count < options.connectionLimit + Self.overLimitReserve else {
+        guard clients.count < options.clientLimit else {
             loop.sys.close(descriptor, reset: true)
-            metrics.refusals["connection_limit", default: 0] += 1
+            metrics.refusals["client_limit", default: 0] += 1
             return
         }
         let machine = ClientConnection(

@@ -52,9 +52,6 @@ enum RelayPhase: Equatable, Sendable {
 struct Relay<S: Sys & ~Copyable>: ~Copyable {
     /// Connections accepted in one turn, at most.
     static var acceptLimit: Int { 64 }
-    /// Connections beyond the limit of WebSockets that may ask for something else, or be told that
-    /// the limit is reached; more are closed unanswered.
-    static var overLimitReserve: Int { 64 }
     /// How long accepting pauses when descriptors or memory have run out.
     static var acceptPause: Nanoseconds { .milliseconds(200) }
     /// Unsent bytes at which a browser is disconnected (1 MiB); a single message may be longer.

@@ -6,6 +6,9 @@ struct RelayOptions: Sendable {
     var embeddedBroker: EmbeddedBrokerAddress?
     /// WebSockets that may be open at once.
     var connectionLimit = 10_000
+    /// Connections that browsers and others may have open at once, WebSockets among them; one more
+    /// is closed unanswered.
+    var clientLimit = 20_000
     /// The version, as `--version` prints it.
     var version = "0"
     /// Log lines that were dropped so far.

@@ -30,7 +30,15 @@ enum HostProcess {
         max(1, (descriptors - reserve) / 2)
     }
 
+    /// The connections that fit beside the links of so many WebSockets: those that are no WebSockets
+    /// must not keep `/health` from being answered where only the number of WebSockets is limited.
+    static func clientLimit(descriptors: Int, webSockets: Int) -> Int {
+        max(webSockets + plainReserve, descriptors - reserve - webSockets)
+    }
+
     private static let reserve = 128
+    /// Connections that are no WebSockets, for which there is room at any limit.
+    private static let plainReserve = 64
 
     /// Makes writes to a closed pipe or socket an error instead of the end of the process.
     static func ignoreBrokenPipes() {

@@ -254,6 +254,30 @@ import WSFrame
         #expect(daemon.metrics.refusals["connection_limit"] == 1)
     }
 
+    @Test func idleConnectionsDoNotKeepHealthFromBeingAnswered() {
+        let daemon = SimulatedDaemon(connectionLimit: 1, clientLimit: 200)
+        _ = daemon.open("/run:a")
+        let idle = (0..<198).map { _ in daemon.connect() }
+        daemon.settle()
+        #expect(daemon.get("/health").status == 200)
+        #expect(idle.allSatisfy { !$0.isClosed })
+    }
+
+    @Test func aConnectionBeyondTheLimitOfAllIsClosedAndCounted() {
+        let daemon = SimulatedDaemon(clientLimit: 3)
+        let pages = (0..<4).map { _ in daemon.connect() }
+        daemon.settle()
+        #expect(pages.map(\.isClosed) == [false, false, false, true])
+        #expect(daemon.metrics.refusals["client_limit"] == 1)
+    }
+
+    @Test(arguments: [(1024, 448, 512), (1024, 1, 895), (65_536, 32_704, 32_768), (130, 1, 65)])
+    func theLimitsLeaveRoomForTheLinks(descriptors: Int, webSockets: Int, clients: Int) {
+        #expect(HostProcess.connectionLimit(descriptors: descriptors) >= webSockets)
+        #expect(
+            HostProcess.clientLimit(descriptors: descriptors, webSockets: webSockets) == clients)
+    }
+
     @Test func withoutDescriptorsAcceptingPausesAndGoesOnLater() {
         let daemon = SimulatedDaemon()
         daemon.world.hasNoDescriptors = true

@@ -19,6 +19,7 @@ final class SimulatedDaemon {
 
     init(
         _ change: (inout Settings) -> Void = { _ in }, connectionLimit: Int = 1000,
+        clientLimit: Int = 2000,
         embeddedBroker: EmbeddedBrokerAddress? = nil, dialPolicy: World.DialPolicy = .accept,
         redisErrors: [String: String] = [:], trace: TraceOptions = TraceOptions(),
         traceCapacity: Int = 1 << 20
@@ -36,7 +37,8 @@ final class SimulatedDaemon {
         relay = Relay(
             sys: SimulatedSys(world: world), settings: settings,
             options: RelayOptions(
-                embeddedBroker: embeddedBroker, connectionLimit: connectionLimit, version: "test",
+                embeddedBroker: embeddedBroker, connectionLimit: connectionLimit,
+                clientLimit: clientLimit, version: "test",
                 trace: trace, openTrace: { traced }),
             log: RelayLog { label in
                 JSONLogHandler(label: label, level: .debug, sink: log, now: { 0 })
