@@ -1,5 +1,6 @@
 """`--trace` and `status2 decode`: the traffic with Redis as people and programs read it."""
 
+import contextlib
 import json
 import os
 import re
@@ -176,8 +177,13 @@ def publish(daemon, channel, payload):
 
 def text_of(path, end):
     """The trace, when it contains `end`."""
-    wait_until(lambda: end in path.read_text(), f"{end!r} in the trace")
-    return path.read_text()
+    def read():
+        # While the file is rotated, its name belongs to none for a moment.
+        with contextlib.suppress(FileNotFoundError):
+            text = path.read_text()
+            return text if end in text else None
+
+    return wait_until(read, f"{end!r} in the trace")
 
 
 def shown(form, text):
