@@ -1,63 +1,8 @@
 import Logging
 import WSFrame
 
-// Browsers: accepting, reading, routing, delivering, closing.
+// Browsers: reading, routing, opening, closing, time.
 extension Relay where S: ~Copyable {
-    // MARK: - Accepting
-
-    mutating func acceptClients() {
-        guard let listener else { return }
-        for _ in 0..<Self.acceptLimit {
-            switch loop.sys.accept(listener) {
-            case .wouldBlock:
-                return
-            case .failed(let error):
-                pauseAccepting(error)
-                return
-            case .accepted(let descriptor, let peer):
-                admit(descriptor, peer: peer)
-            }
-        }
-    }
-
-    private mutating func admit(_ descriptor: Descriptor, peer: String) {
-        guard clients.count < options.clientLimit else {
-            loop.sys.close(descriptor, reset: true)
-            metrics.refusals["client_limit", default: 0] += 1
-            return
-        }
-        let machine = ClientConnection(
-            configuration: configuration, phase: loop.sys.random(), now: loop.now)
-        let now = loop.now
-        let id = clients.insert { id in
-            ClientEntry(
-                machine: machine, socket: loop.makeSocket(token: Token(.client, id)), peer: peer,
-                openedAt: now)
-        }
-        loop.adopt(descriptor, in: &clients[id].socket)
-        arm(client: id)
-    }
-
-    /// Out of descriptors or memory: accepting pauses instead of failing in a circle.
-    private mutating func pauseAccepting(_ error: SystemError) {
-        metrics.acceptFailures += 1
-        if case .logged(let suppressed) = acceptLogLimit.admit(at: loop.now) {
-            log.server.error(
-                "accept failed; accepting pauses",
-                metadata: [
-                    "error": "\(error.reason)", "suppressed": .stringConvertible(suppressed),
-                ])
-        }
-        guard let listener else { return }
-        loop.sys.rewatch(listener, token: Token(.listener), for: [])
-        loop.arm(acceptTimer, at: loop.now + Self.acceptPause)
-    }
-
-    mutating func resumeAccepting() {
-        guard let listener else { return }
-        loop.sys.rewatch(listener, token: Token(.listener), for: .read)
-    }
-
     // MARK: - Events
 
     mutating func clientEvent(_ id: SlotID, readable: Bool, writable: Bool) {
@@ -125,7 +70,7 @@ extension Relay where S: ~Copyable {
     private mutating func noteMalformedMessage(from id: SlotID) {
         metrics.clientMessagesMalformed += 1
         guard case .logged(let suppressed) = malformedLogLimit.admit(at: loop.now) else { return }
-        var metadata = metadata(of: id)
+        var metadata = metadata(ofClient: id)
         metadata["suppressed"] = .stringConvertible(suppressed)
         log.server.warning("ignored a message that is not JSON", metadata: metadata)
     }
@@ -191,10 +136,10 @@ extension Relay where S: ~Copyable {
         clients[id].link =
             LinkPolicy.existingLink(for: channel)
             ?? openLink(.subscription(channel: channel.bytes), receivers: Receivers(id))
-        log.server.info("client connected", metadata: metadata(of: id))
+        log.server.info("client connected", metadata: metadata(ofClient: id))
     }
 
-    // MARK: - Delivering
+    // MARK: - Opening
 
     /// The client's subscription is acknowledged.
     mutating func subscribed(_ id: SlotID) {
@@ -214,22 +159,7 @@ extension Relay where S: ~Copyable {
         consume(id, &none, 0)
     }
 
-    /// Queues one message's frame for a client; it leaves when the turn ends.
-    mutating func deliver(_ frame: Span<UInt8>, to id: SlotID) {
-        guard clients.contains(id), clients[id].machine.takesMessages else {
-            metrics.messagesUndelivered += 1
-            return
-        }
-        let queued = clients[id].socket.output.count
-        guard queued == 0 || queued + frame.count <= Self.clientQueueLimit else {
-            metrics.messagesUndelivered += 1
-            closeClient(id, .slow(queuedBytes: queued))
-            return
-        }
-        metrics.messagesForwarded += 1
-        clients[id].messagesForwarded += 1
-        loop.queue(frame, on: &clients[id].socket)
-    }
+    // MARK: - Closing
 
     /// Redis is given up: the client is sent away.
     mutating func giveUp(on id: SlotID) {
@@ -250,27 +180,7 @@ extension Relay where S: ~Copyable {
         arm(client: id)
     }
 
-    // MARK: - Sending and time
-
-    mutating func flushClient(_ id: SlotID) {
-        guard clients.contains(id) else { return }
-        clients[id].socket.isDirty = false
-        let reads = clients[id].machine.wantsInput
-        switch loop.flush(&clients[id].socket, reads: reads) {
-        case .failed(let error):
-            metrics.writeErrors += 1
-            closeClient(id, .writeError(error))
-        case .blocked:
-            arm(client: id)
-        case .drained:
-            guard clients[id].machine.state == .finishing else { return }
-            if clients[id].machine.isDone {
-                closeClient(id, clients[id].end ?? .vanished)
-            } else {
-                loop.endSending(&clients[id].socket)
-            }
-        }
-    }
+    // MARK: - Time
 
     mutating func clientTimer(_ id: SlotID) {
         guard clients.contains(id) else { return }
@@ -298,62 +208,7 @@ extension Relay where S: ~Copyable {
         loop.arm(&clients[id].socket, at: deadline)
     }
 
-    // MARK: - Ending
-
-    /// The connection's last bytes are queued; its subscription is of no more use.
-    private mutating func finishClient(_ id: SlotID, _ end: ClientEnd) {
-        clients[id].end = end
-        deactivate(id)
-        loop.markDirty(&clients[id].socket)
-        releaseLink(of: id)
-        arm(client: id)
-    }
-
-    private mutating func deactivate(_ id: SlotID) {
-        guard clients[id].isActive else { return }
-        clients[id].isActive = false
-        metrics.connectionsActive -= 1
-    }
-
-    /// Closes the connection and forgets it.
-    mutating func closeClient(_ id: SlotID, _ end: ClientEnd) {
-        let end = clients[id].end ?? end
-        deactivate(id)
-        releaseLink(of: id)
-        if case .slow = end { metrics.slowClients += 1 }
-        logEnd(of: id, end)
-        var reset = false
-        if case .slow = end { reset = true }
-        loop.release(&clients[id].socket, reset: reset)
-        clients.remove(id)
-    }
-
-    private mutating func logEnd(of id: SlotID, _ end: ClientEnd) {
-        if case .badRequest(let status, let reason) = end {
-            metrics.refusals["bad_request", default: 0] += 1
-            log.server.debug(
-                "request refused",
-                metadata: ["status": .stringConvertible(status), "reason": "\(reason)"])
-        }
-        guard clients[id].machine.channel != nil else { return }
-        var metadata = metadata(of: id)
-        metadata["reason"] = "\(end.reason)"
-        metadata["duration_ms"] = .stringConvertible(
-            (loop.now - clients[id].openedAt).milliseconds)
-        metadata["messages"] = .stringConvertible(clients[id].messagesForwarded)
-        switch end {
-        case .closedByClient(let code): metadata["code"] = .stringConvertible(code)
-        case .protocolError(let code, let reason):
-            metadata["code"] = .stringConvertible(code)
-            metadata["error"] = "\(reason)"
-        case .slow(let queued): metadata["queued_bytes"] = .stringConvertible(queued)
-        case .writeError(let error): metadata["error"] = "\(error.reason)"
-        default: break
-        }
-        log.server.info("client disconnected", metadata: metadata)
-    }
-
-    private func metadata(of id: SlotID) -> Logger.Metadata {
+    func metadata(ofClient id: SlotID) -> Logger.Metadata {
         var metadata: Logger.Metadata = ["peer": "\(clients[id].peer)"]
         if let channel = clients[id].machine.channel {
             metadata["run_id"] = "\(channel.runID)"

@@ -47,8 +47,8 @@ enum RelayPhase: Equatable, Sendable {
 
 /// The relay on one event loop: it interprets the actions of the machines.
 ///
-/// The files beside this one hold the parts: `Relay+Clients`, `Relay+Links`, `Relay+Broker`,
-/// `Relay+Shutdown`.
+/// The files beside this one hold the parts: `Relay+Accepting`, `Relay+Clients`, `Relay+Delivery`,
+/// `Relay+Links`, `Relay+Broker`, `Relay+Shutdown`.
 struct Relay<S: Sys & ~Copyable>: ~Copyable {
     /// Connections accepted in one turn, at most.
     static var acceptLimit: Int { 64 }
