@@ -7,7 +7,7 @@ struct InputBuffer: Sendable {
     private var isJoined = false
 
     /// How many bytes are kept for later.
-    var count: Int { leftover.count }
+    var count: Int { isJoined ? 0 : leftover.count }
 
     /// The bytes that are kept for later.
     var bytes: [UInt8] { leftover }

@@ -8,13 +8,18 @@
     /// Free blocks kept for the next use: one mebibyte.
     static let keptFree = 256
 
-    /// A block begins with the address of the one behind it.
+    /// A block begins with the address of the one behind it, then the number of messages that end
+    /// in it.
     fileprivate static let headerSize = 16
+    fileprivate static let messageCountOffset = 8
 
     private var free: UnsafeMutableRawPointer?
     private var freeCount = 0
     /// Blocks that are in use by queues.
     private(set) var usedCount = 0
+
+    /// Bytes of memory in use by queues, block headers included.
+    var usedBytes: Int { usedCount * (Self.headerSize + Self.blockSize) }
 
     deinit {
         var block = unsafe free
@@ -36,6 +41,7 @@
                 byteCount: Self.headerSize + Self.blockSize, alignment: Self.headerSize)
         }
         unsafe block.storeBytes(of: nil, as: UnsafeMutableRawPointer?.self)
+        unsafe block.storeBytes(of: 0, toByteOffset: Self.messageCountOffset, as: UInt32.self)
         return unsafe block
     }
 
@@ -53,6 +59,10 @@
 /// It also knows how long its oldest byte has waited: a mark remembers the end of the queue at one
 /// instant, and as long as bytes before the mark are unsent, the oldest one is at least as old as
 /// the mark. The queue must be emptied with ``clear(_:)`` before it is dropped.
+///
+/// Messages among the bytes are counted by block: a message has left when the block that holds its
+/// last byte has. So the count costs nothing to keep, is exact whenever the queue is empty, and
+/// while it is backed up says at most one block's messages too many, never one too few.
 @safe struct OutputQueue {
     private var head: UnsafeMutableRawPointer?
     private var tail: UnsafeMutableRawPointer?
@@ -62,6 +72,8 @@
     private var tailCount: Int32 = 0
     /// Bytes that wait.
     private(set) var count = 0
+    /// Messages that wait, as far as whole blocks tell.
+    private(set) var messageCount = 0
     private var bytesBeforeMark = 0
     private var markedAt = Instant.never
 
@@ -83,6 +95,15 @@
             markedAt = now
             bytesBeforeMark = count
         }
+    }
+
+    /// Notes that the bytes just appended end a message.
+    mutating func endMessage() {
+        guard let tail = unsafe tail else { return }
+        messageCount += 1
+        let offset = BlockPool.messageCountOffset
+        let ended = unsafe tail.load(fromByteOffset: offset, as: UInt32.self) + 1
+        unsafe tail.storeBytes(of: ended, toByteOffset: offset, as: UInt32.self)
     }
 
     private mutating func append(_ source: UnsafeRawBufferPointer, pool: inout BlockPool) {
@@ -110,9 +131,11 @@
         count += source.count
     }
 
-    /// Drops the first `sent` bytes, which have left.
-    mutating func remove(first sent: Int, now: Instant, pool: inout BlockPool) {
+    /// Drops the first `sent` bytes, which have left; returns how many messages left with them.
+    @discardableResult
+    mutating func remove(first sent: Int, now: Instant, pool: inout BlockPool) -> Int {
         precondition(sent <= count, "more bytes were sent than waited")
+        let messagesBefore = messageCount
         count -= sent
         var left = sent
         while left > 0, let block = unsafe head {
@@ -129,6 +152,8 @@
                     unsafe tail = nil
                     tailCount = 0
                 }
+                messageCount -= unsafe Int(
+                    block.load(fromByteOffset: BlockPool.messageCountOffset, as: UInt32.self))
                 unsafe pool.giveBack(block)
             }
         }
@@ -141,6 +166,7 @@
         } else {
             bytesBeforeMark -= sent
         }
+        return messagesBefore - messageCount
     }
 
     /// Drops everything that waits.

@@ -60,6 +60,10 @@ struct ClientConnection {
     private var decoder: WebSocketDecoder
     private var handshake = CloseHandshake(role: .server)
     private var isPingOwed = false
+    /// When the heartbeat that waits for its pong went out.
+    private var pingedAt = Instant.never
+    /// The time from the last answered heartbeat to its pong; nil before the first.
+    private(set) var heartbeatRoundTrip: Nanoseconds?
     /// Whether the answer goes without its body (RFC 9110, section 9.3.2).
     private var isHead = false
     private let phase: UInt64
@@ -179,8 +183,13 @@ struct ClientConnection {
         switch message {
         case .initialize:
             idleDeadline = now + settings.pongTimeout
-            if isLive { reply += StatusFrame.ping } else { isPingOwed = true }
-        case .pong: idleDeadline = now + settings.pongTimeout
+            if isLive { ping(now: now, &reply) } else { isPingOwed = true }
+        case .pong:
+            idleDeadline = now + settings.pongTimeout
+            if pingedAt != .never {
+                heartbeatRoundTrip = now - pingedAt
+                pingedAt = .never
+            }
         case .unknown: break
         case .malformed: return false
         }
@@ -241,9 +250,14 @@ struct ClientConnection {
         guard takesMessages, !isLive else { return }
         isLive = true
         isPingOwed = false
-        reply += StatusFrame.ping
+        ping(now: now, &reply)
         let interval = max(1, settings.pingInterval.count)
         pingDeadline = now + Nanoseconds(Int64(phase % UInt64(interval)) + 1)
+    }
+
+    private mutating func ping(now: Instant, _ reply: inout [UInt8]) {
+        reply += StatusFrame.ping
+        pingedAt = now
     }
 
     private mutating func open(now: Instant, _ reply: inout [UInt8]) {
@@ -304,7 +318,7 @@ struct ClientConnection {
             return .none
         }
         if now >= pingDeadline {
-            reply += StatusFrame.ping
+            ping(now: now, &reply)
             pingDeadline = nextPing(after: now)
         }
         return .none

@@ -16,6 +16,8 @@ enum ClientEnd: Equatable, Sendable {
     case protocolError(code: UInt16, reason: String)
     /// The client did not take its bytes in time, or too many of them waited.
     case slow(queuedBytes: Int)
+    /// The memory budget was used up and the most bytes waited for this client.
+    case memoryBudget(queuedBytes: Int)
     /// Writing failed.
     case writeError(SystemError)
     /// The daemon shuts down.
@@ -45,9 +47,22 @@ enum ClientEnd: Equatable, Sendable {
         case .pongTimeout: "pong_timeout"
         case .protocolError: "protocol_error"
         case .slow: "slow_client"
+        case .memoryBudget: "memory_budget"
         case .writeError: "write_error"
         case .shutdown: "shutdown"
         case .redisGivenUp: "redis_given_up"
+        }
+    }
+
+    /// Why the messages that still waited are dropped.
+    var dropReason: DropReason {
+        switch self {
+        case .slow: .slowClient
+        case .memoryBudget: .memoryBudget
+        case .vanished, .writeError: .connectionLost
+        case .answered, .badRequest, .requestTimeout, .closedByClient, .pongTimeout,
+            .protocolError, .shutdown, .redisGivenUp:
+            .closing
         }
     }
 }

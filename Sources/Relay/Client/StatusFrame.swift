@@ -11,7 +11,7 @@ enum StatusFrame {
     /// A whole frame with `{"type":"hangup"}`.
     static let hangup = frame(#"{"type":"hangup"}"#)
 
-    private static func frame(_ text: String) -> [UInt8] {
+    fileprivate static func frame(_ text: String) -> [UInt8] {
         var bytes: [UInt8] = []
         FrameEncoder.appendText(text, to: &bytes)
         return bytes
@@ -53,5 +53,23 @@ enum StatusFrame {
                 storage[start + 2 + index] = UInt8(truncatingIfNeeded: length >> (56 - 8 * index))
             }
         }
+    }
+}
+
+/// Why a browser has missed messages, as a gap notice says it.
+enum GapReason: String, Sendable {
+    /// The subscription was interrupted.
+    case redisOutage = "redis_outage"
+    /// A payload was over `STATUS_MAX_PAYLOAD_SIZE`.
+    case oversizedPayload = "payload_too_large"
+}
+
+extension StatusFrame {
+    /// A whole frame that tells of messages lost between two instants of Unix time.
+    static func gap(_ reason: GapReason, fromMilliseconds: Int64, toMilliseconds: Int64) -> [UInt8]
+    {
+        frame(
+            #"{"type":"gap","reason":"\#(reason.rawValue)","from_ms":\#(fromMilliseconds),"#
+                + #""to_ms":\#(toMilliseconds)}"#)
     }
 }

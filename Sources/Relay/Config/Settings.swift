@@ -43,6 +43,11 @@ public struct Settings: Sendable, Equatable {
     public var maxMessageSize = 64 * 1024
     /// The largest payload from Redis that is relayed, in bytes; positive.
     public var maxPayloadSize = 1024 * 1024
+    /// The bytes of memory that may hold what connections have not sent or not consumed yet, in the
+    /// whole process; positive.
+    public var memoryBudget = 256 * 1024 * 1024
+    /// Whether browsers are told of lost messages.
+    public var gapNotices = false
     /// The WebSockets that may be open at once; zero means what the limit on descriptors allows.
     public var maxConnections = 0
 

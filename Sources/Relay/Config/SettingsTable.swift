@@ -92,6 +92,13 @@ public enum SettingsTable {
             "STATUS_MAX_PAYLOAD_SIZE", \.maxPayloadSize, .size,
             "largest payload from Redis that is relayed"),
         SettingRow(
+            "STATUS_MEMORY_BUDGET", \.memoryBudget, .size,
+            "memory for what is not sent or not complete yet; past it the largest queue is dropped"
+        ),
+        SettingRow(
+            "STATUS_GAP_NOTICES", \.gapNotices, .boolean,
+            "tell browsers of lost messages by a gap message"),
+        SettingRow(
             "STATUS_MAX_CONNECTIONS", \.maxConnections, .integer(in: 0...10_000_000),
             "WebSockets open at once; 0 = what the descriptor limit allows"),
     ]

@@ -183,7 +183,7 @@ struct EchoLoop<S: Sys & ~Copyable>: ~Copyable {
     }
 
     private mutating func consume(_ id: SlotID, _ buffer: inout [UInt8], _ count: Int) {
-        let total = connections[id].socket.input.join(&buffer, count: count)
+        let total = loop.join(&buffer, count: count, in: &connections[id].socket)
         var offset = 0
         while true {
             let action = connections[id].machine.receive(
@@ -191,7 +191,7 @@ struct EchoLoop<S: Sys & ~Copyable>: ~Copyable {
             if case .none = action { break }
             perform(action, buffer, on: id)
         }
-        connections[id].socket.input.keep(&buffer, from: offset, of: total)
+        loop.keep(&buffer, from: offset, of: total, in: &connections[id].socket)
     }
 
     private mutating func perform(_ action: EchoAction, _ buffer: [UInt8], on id: SlotID) {

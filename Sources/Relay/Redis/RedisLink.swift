@@ -105,7 +105,8 @@ struct RedisLink {
     private var awaited: Command?
     private var isRESP3 = true
     private var pingNonce: UInt64 = 0
-    private var lastByteAt = Instant.never
+    /// When the last byte came from Redis.
+    private(set) var lastByteAt = Instant.never
     /// When the present state, or the awaited command, is given up.
     private var stateDeadline = Instant.never
 

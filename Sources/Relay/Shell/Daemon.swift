@@ -30,6 +30,7 @@ public enum Daemon {
     ) throws(SystemError) -> String? {
         let signals = HostProcess.shutdownSignals
         HostProcess.ignoreBrokenPipes()
+        let meter = ProcessMeter()
         let descriptors = HostProcess.raiseDescriptorLimit()
         // First, so that the threads to come leave the signals to the loop.
         let sys = try LinuxSys(signals: signals + [HostProcess.traceSignal])
@@ -59,6 +60,7 @@ public enum Daemon {
                 clientLimit: HostProcess.clientLimit(
                     descriptors: descriptors, webSockets: limit),
                 version: options.version, droppedLogLines: { writer.dropped },
+                processUsage: meter.read,
                 trace: options.trace, openTrace: tracing.open,
                 droppedTraceLines: { tracing.dropped },
                 onShutdown: { HostProcess.restore(signals: signals) }),

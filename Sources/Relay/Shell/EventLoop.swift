@@ -27,6 +27,11 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
     var readBuffer: [UInt8]
     private var dirty: [Token] = []
     private var hasMoreTimers = false
+    /// Bytes that were read and wait for the rest of a value or a frame, on all sockets.
+    private var keptInput = 0
+
+    /// Bytes of memory that hold what connections have not sent or not consumed yet.
+    var bufferedBytes: Int { pool.usedBytes + keptInput }
 
     init(sys: consuming S) {
         now = sys.now()
@@ -100,6 +105,22 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
         markDirty(&socket)
     }
 
+    /// Puts what a socket had left over in front of the `count` bytes just read into `buffer`.
+    ///
+    /// Returns how many bytes `buffer` then holds; ``keep(_:from:of:in:)`` must follow.
+    mutating func join(_ buffer: inout [UInt8], count: Int, in socket: inout Socket) -> Int {
+        keptInput -= socket.input.count
+        return socket.input.join(&buffer, count: count)
+    }
+
+    /// Keeps the bytes of `buffer` from `consumed` to `count` for the socket's next read.
+    mutating func keep(
+        _ buffer: inout [UInt8], from consumed: Int, of count: Int, in socket: inout Socket
+    ) {
+        socket.input.keep(&buffer, from: consumed, of: count)
+        keptInput += socket.input.count
+    }
+
     /// Puts the socket on the list of those looked at when the turn ends.
     mutating func markDirty(_ socket: inout Socket) {
         guard !socket.isDirty else { return }
@@ -136,6 +157,7 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
     /// Closes the connection and drops what is queued; the record can be connected again.
     mutating func disconnect(_ socket: inout Socket, reset: Bool = false) {
         socket.output.clear(&pool)
+        keptInput -= socket.input.count
         socket.input.clear()
         guard socket.isOpen else { return }
         sys.close(socket.descriptor, reset: reset)

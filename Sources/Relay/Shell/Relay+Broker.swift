@@ -38,7 +38,7 @@ extension Relay where S: ~Copyable {
     private mutating func consumeSession(
         _ id: SlotID, _ buffer: inout [UInt8], _ count: Int
     ) {
-        let total = sessions[id].socket.input.join(&buffer, count: count)
+        let total = loop.join(&buffer, count: count, in: &sessions[id].socket)
         var offset = 0
         while !sessions[id].isClosing {
             let step: CommandStep
@@ -58,7 +58,7 @@ extension Relay where S: ~Copyable {
             guard sessions.contains(id) else { return }
         }
         let consumed = sessions[id].isClosing ? total : offset
-        sessions[id].socket.input.keep(&buffer, from: consumed, of: total)
+        loop.keep(&buffer, from: consumed, of: total, in: &sessions[id].socket)
     }
 
     private mutating func execute(_ bytes: Span<UInt8>, by id: SlotID) {

@@ -38,7 +38,7 @@ extension Relay where S: ~Copyable {
 
     /// Hands the machine what was left over and the `count` bytes behind it.
     private mutating func consume(_ id: SlotID, _ buffer: inout [UInt8], _ count: Int) {
-        let total = clients[id].socket.input.join(&buffer, count: count)
+        let total = loop.join(&buffer, count: count, in: &clients[id].socket)
         var offset = 0
         var isOpen = true
         while isOpen {
@@ -51,7 +51,7 @@ extension Relay where S: ~Copyable {
             isOpen = clients.contains(id)
         }
         guard isOpen else { return }
-        clients[id].socket.input.keep(&buffer, from: offset, of: total)
+        loop.keep(&buffer, from: offset, of: total, in: &clients[id].socket)
         arm(client: id)
     }
 
@@ -83,10 +83,7 @@ extension Relay where S: ~Copyable {
         case .ready: respond(Self.readiness(unreadiness), to: id)
         case .console: respond(ConsolePage.response(nonce: loop.sys.random()), to: id)
         case .metrics:
-            let text = metrics.prometheusText(
-                isOriginCheckDisabled: router.isOriginCheckDisabled,
-                logLinesDropped: options.droppedLogLines(),
-                traceLinesDropped: options.droppedTraceLines())
+            let text = metricsText()
             let type = HTTPHeader("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
             respond(HTTPResponse(status: 200, headers: [type], body: Array(text.utf8)), to: id)
         case .refuse(let response, let reason):
@@ -194,7 +191,13 @@ extension Relay where S: ~Copyable {
         let action = clients[id].machine.timedOut(now: loop.now, reply: &reply)
         loop.queue(reply, on: &clients[id].socket)
         perform(action, on: id)
-        if wasOpening, clients.contains(id) { consumeEarlyBytes(id) }
+        if wasOpening, clients.contains(id), clients[id].machine.state != .opening {
+            // The page goes on without its subscription: from now on it may miss messages.
+            if let link = clients[id].link, links.contains(link) {
+                links[link].outageSince = loop.now
+            }
+            consumeEarlyBytes(id)
+        }
         if clients.contains(id) { arm(client: id) }
     }
 

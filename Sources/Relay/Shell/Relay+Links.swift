@@ -27,6 +27,7 @@ extension Relay where S: ~Copyable {
             links[id].isDialing = true
             if links[id].machine.dials > 0, links[id].machine.purpose != .probe {
                 metrics.redisReconnects += 1
+                metrics.redisReconnectsByCause[links[id].lastCause, default: 0] += 1
             }
             perform(links[id].machine.begin(now: loop.now), on: id)
             if links.contains(id) { arm(link: id) }
@@ -47,6 +48,7 @@ extension Relay where S: ~Copyable {
     mutating func closeLink(_ id: SlotID) {
         if trace != nil { traceEnd(of: id) }
         endDial(id)
+        endOutage(id)
         loop.release(&links[id].socket)
         links.remove(id)
     }
@@ -98,7 +100,7 @@ extension Relay where S: ~Copyable {
     }
 
     private mutating func consumeLink(_ id: SlotID, _ buffer: inout [UInt8], _ count: Int) {
-        let total = links[id].socket.input.join(&buffer, count: count)
+        let total = loop.join(&buffer, count: count, in: &links[id].socket)
         var offset = 0
         encoder.removeAll()
         while true {
@@ -113,8 +115,9 @@ extension Relay where S: ~Copyable {
             // Delivering may end the client and its link; a failure leaves nothing to keep.
             guard links.contains(id), links[id].socket.isOpen else { return }
         }
-        links[id].socket.input.keep(&buffer, from: offset, of: total)
+        loop.keep(&buffer, from: offset, of: total, in: &links[id].socket)
         sendEncoded(on: id)
+        if loop.bufferedBytes > settings.memoryBudget { keepMemoryBudget() }
     }
 
     /// Queues what the link's machine has written.
@@ -151,7 +154,7 @@ extension Relay where S: ~Copyable {
                 linkIsLive(id)
                 return
             case .oversized(let length):
-                metrics.payloadsOversized += 1
+                for client in links[id].receivers { skipOversized(by: client) }
                 log.redis.warning(
                     "skipped a payload over STATUS_MAX_PAYLOAD_SIZE",
                     metadata: metadata(of: id).merging(["bytes": .stringConvertible(length)]) { $1 }
@@ -175,9 +178,18 @@ extension Relay where S: ~Copyable {
             return
         }
         log.redis.debug("redis subscription established", metadata: metadata(of: id))
+        let since = links[id].outageSince
+        endOutage(id)
         for client in links[id].receivers {
+            if since != .never { notifyOfGap(client, reason: .redisOutage, since: since) }
             subscribed(client)
         }
+    }
+
+    private mutating func endOutage(_ id: SlotID) {
+        guard links[id].outageSince != .never else { return }
+        metrics.redisOutage = metrics.redisOutage + (loop.now - links[id].outageSince)
+        links[id].outageSince = .never
     }
 
     // MARK: - Failures and time
@@ -185,6 +197,7 @@ extension Relay where S: ~Copyable {
     mutating func linkFailed(_ id: SlotID, _ failure: LinkFailure) {
         endDial(id)
         if trace != nil { traceEnd(of: id) }
+        noteFailure(failure, of: id)
         loop.disconnect(&links[id].socket)
         switch failure {
         case .timeout, .stalled, .dialTimeout: metrics.redisTimeouts += 1
@@ -218,6 +231,14 @@ extension Relay where S: ~Copyable {
             closeLink(id)
             for client in receivers { giveUp(on: client) }
         }
+    }
+
+    private mutating func noteFailure(_ failure: LinkFailure, of id: SlotID) {
+        links[id].lastCause = failure.cause
+        metrics.redisLinkFailures[failure.cause, default: 0] += 1
+        // Messages may be missing since the last sign of life, however late the failure is seen.
+        guard links[id].machine.isLive, links[id].machine.purpose != .probe else { return }
+        links[id].outageSince = links[id].machine.lastByteAt
     }
 
     private mutating func logFailure(

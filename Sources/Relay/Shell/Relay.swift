@@ -11,7 +11,10 @@ struct ClientEntry {
     var link: SlotID?
     /// Why it ends, once that is decided.
     var end: ClientEnd?
-    var messagesForwarded: UInt64 = 0
+    /// What became of its messages.
+    var ledger = Ledger()
+    /// The most bytes that have waited for it at once.
+    var largestQueue = 0
     /// Whether it is one of the WebSockets that the metrics call active.
     var isActive = false
 }
@@ -25,6 +28,10 @@ struct LinkEntry {
     var receivers: Receivers
     /// Whether the link holds a place of the dial gate.
     var isDialing = false
+    /// Since when its receivers may have missed messages; ``Instant/never`` while they miss none.
+    var outageSince = Instant.never
+    /// The ``LinkFailure/cause`` of its last failure; empty before the first.
+    var lastCause = ""
 }
 
 /// A client of the embedded broker with its socket.

@@ -13,6 +13,8 @@ struct RelayOptions: Sendable {
     var version = "0"
     /// Log lines that were dropped so far.
     var droppedLogLines: @Sendable () -> UInt64 = { 0 }
+    /// What the process takes of its machine.
+    var processUsage: @Sendable () -> ProcessUsage = { ProcessUsage() }
     /// What is traced, and whether from the start on.
     var trace = TraceOptions()
     /// Opens what the lines of the trace go to, when the trace is first switched on.

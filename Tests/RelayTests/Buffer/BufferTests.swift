@@ -43,6 +43,23 @@ import Testing
         #expect(pool.usedCount == 0)
     }
 
+    @Test func messagesAreCountedOutWithTheBlockThatHoldsTheirEnd() {
+        var pool = BlockPool()
+        var queue = OutputQueue()
+        let size = BlockPool.blockSize / 2
+        for _ in 0..<3 {
+            queue.append(Self.bytes(size).span, now: Self.start, pool: &pool)
+            queue.endMessage()
+        }
+        queue.append(Self.bytes(10).span, now: Self.start, pool: &pool)
+        #expect(queue.messageCount == 3)
+        // The first message is gone, its block is not.
+        #expect(queue.remove(first: size, now: Self.start, pool: &pool) == 0)
+        #expect(queue.remove(first: size, now: Self.start, pool: &pool) == 2)
+        #expect(queue.remove(first: size + 10, now: Self.start, pool: &pool) == 1)
+        #expect(queue.messageCount == 0)
+    }
+
     @Test func anEmptyQueueHoldsNoMemory() {
         var pool = BlockPool()
         var queue = OutputQueue()

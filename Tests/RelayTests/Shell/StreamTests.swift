@@ -64,7 +64,7 @@ import Testing
         daemon.redis.publish("run:status", String(repeating: "y", count: 100))
         daemon.settle()
         #expect(page.statuses == [String(repeating: "y", count: 100)])
-        #expect(daemon.metrics.payloadsOversized == 1)
+        #expect(daemon.metrics.ledger.dropped[.oversized] == 1)
     }
 
     @Test func eachWebSocketHasALinkOfItsOwnWhichGoesWithIt() {

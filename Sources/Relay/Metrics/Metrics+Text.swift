@@ -1,0 +1,129 @@
+// The metrics as `/metrics` prints them. No metric is labelled by run or channel.
+extension Metrics {
+    /// The Prometheus text exposition format, version 0.0.4.
+    func prometheusText(_ reading: MetricsReading) -> String {
+        var output = PrometheusText()
+        addConnections(reading, to: &output)
+        addMessages(reading, to: &output)
+        addRedis(reading, to: &output)
+        addDaemon(reading, to: &output)
+        return output.text
+    }
+
+    private func addConnections(_ reading: MetricsReading, to output: inout PrometheusText) {
+        output.add(
+            "status2_connections_active", .gauge, "WebSockets that are open.", connectionsActive)
+        output.add(
+            "status2_connections_ended_total", .counter, "WebSockets that have ended, by reason.",
+            by: "reason", connectionsEnded)
+        output.add(
+            "status2_refusals_total", .counter, "Requests refused, by reason.", by: "reason",
+            refusals)
+        output.add(
+            "status2_accept_failures_total", .counter,
+            "Accepts that failed for want of descriptors or memory.", acceptFailures)
+        output.add(
+            "status2_write_errors_total", .counter,
+            "Connections on which writing to the browser failed.", writeErrors)
+        output.add(
+            "status2_slow_clients_total", .counter,
+            "Browsers disconnected because they took their bytes too slowly.", slowClients)
+        output.add(
+            "status2_client_messages_malformed_total", .counter,
+            "Text messages from browsers that were not JSON.", clientMessagesMalformed)
+        output.add(
+            "status2_origin_check_disabled", .gauge, "1 when every origin is accepted.",
+            reading.isOriginCheckDisabled ? 1 : 0)
+    }
+
+    private func addMessages(_ reading: MetricsReading, to output: inout PrometheusText) {
+        output.add(
+            "status2_messages_received_total", .counter,
+            "Messages that Redis sent for a browser.", ledger.received)
+        output.add(
+            "status2_messages_forwarded_total", .counter,
+            "Messages from Redis queued for a browser.", messagesForwarded)
+        output.add(
+            "status2_messages_delivered_total", .counter,
+            "Messages whose last byte the kernel has taken.", ledger.delivered)
+        output.add(
+            "status2_messages_dropped_total", .counter,
+            "Messages that did not reach their browser, by reason.", by: "reason",
+            DropReason.allCases.map { ($0.rawValue, ledger.dropped[$0]) })
+        output.add(
+            "status2_messages_queued", .gauge, "Messages that wait to be sent.",
+            reading.queuedMessages)
+        output.add(
+            "status2_queued_bytes", .gauge, "Bytes that wait to be sent to browsers.",
+            reading.queuedBytes)
+        output.add(
+            "status2_buffered_bytes", .gauge,
+            "Bytes of memory that count towards the memory budget.", reading.bufferedBytes)
+        output.add(
+            "status2_ledger_imbalances_total", .counter,
+            "Connections whose messages were not all accounted for: a defect.", ledgerImbalances)
+        output.add(
+            "status2_utf8_replacements_total", .counter,
+            "Ill-formed UTF-8 sequences in payloads replaced by U+FFFD.", replacements)
+        output.add(
+            "status2_gap_notices_total", .counter, "Notices of lost messages sent to browsers.",
+            gapNotices)
+    }
+
+    private func addRedis(_ reading: MetricsReading, to output: inout PrometheusText) {
+        output.add(
+            "status2_redis_links", .gauge, "Subscription connections to Redis, by state.",
+            by: "state",
+            [("live", UInt64(reading.liveLinks)), ("pending", UInt64(reading.pendingLinks))])
+        output.add(
+            "status2_redis_reconnects_total", .counter,
+            "Connections to Redis made again after a failure.", redisReconnects)
+        output.add(
+            "status2_redis_reconnects_by_cause_total", .counter,
+            "Connections to Redis made again, by the cause of the failure.", by: "cause",
+            redisReconnectsByCause)
+        output.add(
+            "status2_redis_link_failures_total", .counter,
+            "Connections to Redis that were lost or could not be made, by cause.", by: "cause",
+            redisLinkFailures)
+        output.add(
+            "status2_redis_timeouts_total", .counter,
+            "Commands that Redis did not answer in time.", redisTimeouts)
+        output.add(
+            "status2_redis_outage_seconds_total", .counter,
+            "Time during which subscriptions were interrupted, summed over browsers.",
+            seconds: redisOutage + reading.ongoingOutage)
+    }
+
+    private func addDaemon(_ reading: MetricsReading, to output: inout PrometheusText) {
+        output.add(
+            "status2_ready", .gauge, "1 while Redis answers and the daemon is not draining.",
+            reading.isReady ? 1 : 0)
+        output.add(
+            "status2_build_info", .gauge, "1, with the version of the daemon.", by: "version",
+            [(reading.version, 1)])
+        output.add(
+            "status2_log_lines_dropped_total", .counter,
+            "Log lines dropped because standard output did not take them.",
+            reading.logLinesDropped)
+        output.add(
+            "status2_trace_lines_dropped_total", .counter,
+            "Lines of the trace dropped because their receiver was too slow.",
+            reading.traceLinesDropped)
+        let process = reading.process
+        output.add(
+            "process_cpu_seconds_total", .counter, "Processor time of the process.",
+            seconds: process.processorTime)
+        output.add(
+            "process_resident_memory_bytes", .gauge, "Resident memory of the process.",
+            process.residentBytes)
+        output.add(
+            "process_open_fds", .gauge, "Open file descriptors.", process.openDescriptors)
+        output.add(
+            "process_max_fds", .gauge, "The limit of open file descriptors.",
+            process.descriptorLimit)
+        output.add(
+            "process_start_time_seconds", .gauge, "Start of the process, in Unix time.",
+            seconds: Nanoseconds(process.startedAtUnixTime))
+    }
+}

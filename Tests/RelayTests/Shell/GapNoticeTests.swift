@@ -1,0 +1,80 @@
+@testable import Relay
+import Testing
+
+/// Pages that ask for it are told of the time for which they may have missed messages.
+@Suite struct GapNoticeTests {
+    private func milliseconds(_ instant: Instant) -> Int64 { instant.nanoseconds / 1_000_000 }
+
+    @Test func afterAnOutageThePageIsToldFromTheLastSignOfLifeToTheNewSubscription() {
+        let daemon = SimulatedDaemon { $0.gapNotices = true }
+        let page = daemon.open()
+        daemon.redis.publish("run:status", "before")
+        daemon.settle()
+        let lastLife = milliseconds(daemon.now)
+        daemon.advance(.seconds(1))
+        daemon.redis.kill()
+        daemon.settle()
+        while daemon.redis.subscribers.isEmpty { daemon.advance(.milliseconds(1)) }
+        let back = milliseconds(daemon.now)
+        daemon.redis.publish("run:status", "after")
+        daemon.settle()
+        let gap =
+            #"{"type":"gap","reason":"redis_outage","from_ms":\#(lastLife),"to_ms":\#(back)}"#
+        #expect(page.messages.filter { $0 != "ping" } == ["status:before", gap, "status:after"])
+        #expect(daemon.metrics.gapNotices == 1)
+    }
+
+    @Test func severalFailuresInARowAreOneGap() {
+        let daemon = SimulatedDaemon {
+            $0.gapNotices = true
+            $0.redisMaxRetries = 0
+            $0.pongTimeout = .seconds(3600)
+        }
+        let page = daemon.open()
+        daemon.world.dialPolicy = .refuse
+        daemon.redis.kill()
+        daemon.advance(.seconds(100))
+        daemon.world.dialPolicy = .accept
+        daemon.advance(.seconds(40))
+        let gaps = page.messages.filter { $0.contains("gap") }
+        #expect(gaps.count == 1)
+        #expect(daemon.metrics.redisOutage >= .seconds(100))
+    }
+
+    @Test func aPageThatWasOpenedWithoutItsSubscriptionIsToldOnceItStands() {
+        let daemon = SimulatedDaemon { $0.gapNotices = true }
+        daemon.redis.isSilent = true
+        let page = daemon.open()
+        daemon.advance(.seconds(1))
+        #expect(page.status == 101)
+        daemon.redis.isSilent = false
+        daemon.advance(.seconds(10))
+        let kinds = page.messages.map { $0.contains("gap") ? "gap" : $0 }
+        #expect(kinds.prefix(2) == ["gap", "ping"])
+    }
+
+    @Test func aSkippedPayloadIsAGapOfItsOwn() {
+        let daemon = SimulatedDaemon {
+            $0.gapNotices = true
+            $0.maxPayloadSize = 10
+        }
+        let page = daemon.open()
+        daemon.redis.publish("run:status", "more than ten")
+        daemon.settle()
+        let now = milliseconds(daemon.now)
+        #expect(
+            page.messages.last
+                == #"{"type":"gap","reason":"payload_too_large","from_ms":\#(now),"to_ms":\#(now)}"#
+        )
+    }
+
+    @Test func withoutTheSettingNothingIsSent() {
+        let daemon = SimulatedDaemon { $0.maxPayloadSize = 10 }
+        let page = daemon.open()
+        daemon.redis.publish("run:status", "more than ten")
+        daemon.redis.kill()
+        daemon.advance(.seconds(3))
+        #expect(page.messages.allSatisfy { $0 == "ping" })
+        #expect(daemon.metrics.gapNotices == 0)
+    }
+}
