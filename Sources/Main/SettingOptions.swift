@@ -72,13 +72,15 @@ struct LimitOptions: ParsableArguments {
     var maxMessageSize: String?
     @Option(name: .customLong("max-payload-size"), help: .setting("max-payload-size"))
     var maxPayloadSize: String?
+    @Option(name: .customLong("memory-budget"), help: .setting("memory-budget"))
+    var memoryBudget: String?
     @Option(name: .customLong("max-connections"), help: .setting("max-connections"))
     var maxConnections: String?
 
     var values: [SettingFlag] {
         [
             ("max-message-size", maxMessageSize), ("max-payload-size", maxPayloadSize),
-            ("max-connections", maxConnections),
+            ("memory-budget", memoryBudget), ("max-connections", maxConnections),
         ]
     }
 }
@@ -91,6 +93,8 @@ struct OperationOptions: ParsableArguments {
     var metricsEnabled: String?
     @Option(name: .customLong("console-enabled"), help: .setting("console-enabled"))
     var consoleEnabled: String?
+    @Option(name: .customLong("gap-notices"), help: .setting("gap-notices"))
+    var gapNotices: String?
     @Option(name: .customLong("hangup-on-shutdown"), help: .setting("hangup-on-shutdown"))
     var hangupOnShutdown: String?
     @Option(name: .customLong("shutdown-timeout"), help: .setting("shutdown-timeout"))
@@ -99,7 +103,8 @@ struct OperationOptions: ParsableArguments {
     var values: [SettingFlag] {
         [
             ("log-level", logLevel), ("metrics-enabled", metricsEnabled),
-            ("console-enabled", consoleEnabled), ("hangup-on-shutdown", hangupOnShutdown),
+            ("console-enabled", consoleEnabled), ("gap-notices", gapNotices),
+            ("hangup-on-shutdown", hangupOnShutdown),
             ("shutdown-timeout", shutdownTimeout),
         ]
     }

@@ -70,7 +70,7 @@ def test_a_payload_under_the_limit_is_relayed(start_daemon, redis, open_page, ch
     text = "x" * (200 * 1024)
     redis.publish(channel, text)
     assert page.status() == text
-    assert daemon.metric("payloads_oversized_total") == 0
+    assert daemon.metric('messages_dropped_total{reason="oversized"}') == 0
 
 
 def test_a_payload_over_the_limit_is_skipped_and_counted_and_the_stream_goes_on(
@@ -82,7 +82,7 @@ def test_a_payload_over_the_limit_is_skipped_and_counted_and_the_stream_goes_on(
     redis.publish(channel, "x" * (4 << 20))
     redis.publish(channel, "after")
     assert [page.status(), page.status()] == ["before", "after"]
-    assert daemon.metric("payloads_oversized_total") == 2
+    assert daemon.metric('messages_dropped_total{reason="oversized"}') == 2
     assert daemon.metric("redis_reconnects_total") == 0
     assert daemon.log_lines("skipped a payload over STATUS_MAX_PAYLOAD_SIZE", bytes=204801)
 

@@ -138,9 +138,9 @@ class Daemon:
         return self
 
     def metric(self, name):
-        """The value of an unlabelled metric."""
+        """The value of a metric, named without its prefix and with its labels if it has any."""
         text = self.get("/metrics").body.decode()
-        return int(re.search(rf"^status2_{name} (\d+)$", text, re.MULTILINE).group(1))
+        return int(re.search(rf"^status2_{re.escape(name)} (\d+)$", text, re.MULTILINE).group(1))
 
     def wait_for_metric(self, name, value, timeout=PATIENCE):
         wait_until(
