@@ -97,6 +97,7 @@ import Testing
         let homes = [
             "Sources/RESP/ByteAccess.swift", "Sources/WSFrame/Masking.swift",
             "Sources/WSFrame/ByteRuns.swift", "Sources/Relay/Buffer/OutputQueue.swift",
+            "Sources/Relay/Shell/Slab.swift",
             "Sources/Relay/Sys/", "Sources/Relay/TLS/", "Sources/Main/",
         ]
         let found = Self.sources(["Sources"]).filter { source in

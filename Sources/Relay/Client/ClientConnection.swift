@@ -32,7 +32,7 @@ enum ClientAction: Equatable, Sendable {
 ///
 /// The first ping says that the stream is live: none goes out before the subscription is
 /// acknowledged (I2).
-struct ClientConnection {
+struct ClientConnection: ~Copyable {
     /// The longest wait for a complete request head.
     static let requestLimit = Nanoseconds.seconds(10)
     /// The longest wait for the peer's close frame after ours.

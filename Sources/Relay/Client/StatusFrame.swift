@@ -4,7 +4,9 @@ import WSFrame
 enum StatusFrame {
     /// Where the text of a frame under construction begins: room for the longest header in front.
     private static let textStart = 10
-    private static let opening = Array(#"{"type":"status","data":""#.utf8)
+    /// What every frame under construction begins with: room for the header, then the JSON.
+    private static let prefix =
+        [UInt8](repeating: 0, count: textStart) + Array(#"{"type":"status","data":""#.utf8)
 
     /// A whole frame with `{"type":"ping"}`.
     static let ping = frame(#"{"type":"ping"}"#)
@@ -17,7 +19,8 @@ enum StatusFrame {
         return bytes
     }
 
-    /// Writes the frame for a payload from Redis over `storage`, which is used again and again.
+    /// Writes the frame for a payload from Redis over `storage`, which is used again and again for
+    /// frames and nothing else.
     ///
     /// Returns where in `storage` the frame lies, and how many ill-formed UTF-8 sequences were
     /// replaced by U+FFFD. The escaped text is written once, behind room for its header, so that
@@ -25,9 +28,12 @@ enum StatusFrame {
     static func build(_ payload: Span<UInt8>, in storage: inout [UInt8])
         -> (frame: Range<Int>, replacements: Int)
     {
-        storage.removeAll(keepingCapacity: true)
-        storage.append(contentsOf: repeatElement(0, count: textStart))
-        storage.append(contentsOf: opening)
+        // The prefix stays in the storage from one frame to the next.
+        if storage.count < prefix.count {
+            storage = prefix
+        } else {
+            storage.removeLast(storage.count - prefix.count)
+        }
         let replacements = JSONStringEscaper.append(payload, to: &storage)
         storage.append(UInt8(ascii: "\""))
         storage.append(UInt8(ascii: "}"))

@@ -52,7 +52,7 @@ enum RetryDecision: Equatable, Sendable {
 ///
 /// Idle is not stalled: only a command that is not answered in time ends a link, and any byte
 /// received counts as life (I5).
-struct RedisLink {
+struct RedisLink: ~Copyable {
     /// The longest wait for a TCP connection.
     static let dialLimit = Nanoseconds.seconds(5)
     /// The longest wait for the answer of a name look-up.
@@ -80,7 +80,7 @@ struct RedisLink {
         }
 
         /// The command that is sent, and therefore answered, behind this one.
-        func next(for link: RedisLink) -> Command? {
+        func next(for link: borrowing RedisLink) -> Command? {
             switch self {
             case .hello: link.target.database == 0 ? Command.select.next(for: link) : .select
             case .auth: .setName

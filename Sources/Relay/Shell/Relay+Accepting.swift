@@ -23,12 +23,12 @@ extension Relay where S: ~Copyable {
             metrics.refusals["client_limit", default: 0] += 1
             return
         }
-        let machine = ClientConnection(
-            configuration: configuration, phase: loop.sys.random(), now: loop.now)
+        let phase = loop.sys.random()
         let now = loop.now
         let id = clients.insert { id in
             ClientEntry(
-                machine: machine, socket: loop.makeSocket(token: Token(.client, id)), peer: peer,
+                machine: ClientConnection(configuration: configuration, phase: phase, now: now),
+                socket: loop.makeSocket(token: Token(.client, id)), peer: peer,
                 openedAt: now)
         }
         loop.adopt(descriptor, in: &clients[id].socket)

@@ -6,12 +6,13 @@ import WSFrame
 extension Relay where S: ~Copyable {
     /// Makes a link; it dials when the gate lets it through.
     mutating func openLink(_ purpose: LinkPurpose, receivers: Receivers) -> SlotID {
-        let machine = RedisLink(
-            purpose: purpose, configuration: configuration, seed: loop.sys.random())
+        let seed = loop.sys.random()
         linkCount += 1
         let id = links.insert { id in
             LinkEntry(
-                machine: machine, number: linkCount,
+                machine: RedisLink(
+                    purpose: purpose, configuration: configuration, seed: seed),
+                number: linkCount,
                 socket: loop.makeSocket(token: Token(.link, id)), receivers: receivers)
         }
         gate.enqueue(id)

@@ -2,7 +2,7 @@ import Logging
 import RESP
 
 /// A browser's connection with its socket.
-struct ClientEntry {
+struct ClientEntry: ~Copyable {
     var machine: ClientConnection
     var socket: Socket
     let peer: String
@@ -20,7 +20,7 @@ struct ClientEntry {
 }
 
 /// A link to Redis with its socket.
-struct LinkEntry {
+struct LinkEntry: ~Copyable {
     var machine: RedisLink
     /// The number by which people know the link; no other link ever has it.
     let number: UInt64
