@@ -18,6 +18,10 @@ struct RESPBuilder: Sendable {
         case whole
     }
 
+    /// The most nodes and bytes of a value that is copied rather than moved.
+    private static let keptNodes = 64
+    private static let keptBytes = 2048
+
     private var nodes: [RESPValue.Node] = []
     private var text: [UInt8] = []
     private var stack: [Frame] = []
@@ -97,11 +101,24 @@ struct RESPBuilder: Sendable {
     }
 
     /// Takes the value out and makes room for the next one.
+    ///
+    /// A small value is copied into storage of its own size, so that the room for the next one need
+    /// not grow again; a large one takes the storage along.
     mutating func take() -> RESPValue {
+        awaitsValue = false
+        if nodes.count <= Self.keptNodes && text.count <= Self.keptBytes {
+            // `Array(nodes)` would share the storage, which is larger.
+            var copy: [UInt8] = []
+            copy.reserveCapacity(text.count)
+            ByteAccess.append(text.span, text.indices, to: &copy)
+            let value = RESPValue(nodes: nodes.map { $0 }, text: copy)
+            nodes.removeAll(keepingCapacity: true)
+            text.removeAll(keepingCapacity: true)
+            return value
+        }
         let value = RESPValue(nodes: nodes, text: text)
         nodes = []
         text = []
-        awaitsValue = false
         return value
     }
 

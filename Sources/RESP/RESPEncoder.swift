@@ -80,13 +80,27 @@ public struct RESPEncoder: Sendable {
     // MARK: Strings with a length
 
     /// Writes a bulk string.
-    public mutating func bulkString(_ text: String) { bulkString(text.utf8) }
+    public mutating func bulkString(_ text: String) {
+        header("$", text.utf8.count)
+        bytes.append(contentsOf: text.utf8)
+        lineEnd()
+    }
 
     /// Writes a bulk string of any bytes.
     public mutating func bulkString(_ content: some Collection<UInt8>) {
         header("$", content.count)
         bytes.append(contentsOf: content)
-        raw("\r\n")
+        lineEnd()
+    }
+
+    /// Writes a bulk string of any bytes.
+    public mutating func bulkString(_ content: [UInt8]) { bulkString(content.span) }
+
+    /// Writes a bulk string of any bytes.
+    public mutating func bulkString(_ content: Span<UInt8>) {
+        header("$", content.count)
+        ByteAccess.append(content, 0..<content.count, to: &bytes)
+        lineEnd()
     }
 
     /// Writes a bulk error such as `SYNTAX invalid syntax`.
@@ -97,7 +111,7 @@ public struct RESPEncoder: Sendable {
         guard version == .resp3 else { return line("-", content) }
         header("!", content.count)
         bytes.append(contentsOf: content)
-        raw("\r\n")
+        lineEnd()
     }
 
     /// Writes a verbatim string; of the format the first three bytes count, spaces make up for
@@ -116,7 +130,7 @@ public struct RESPEncoder: Sendable {
         bytes.append(contentsOf: name)
         bytes.append(UInt8(ascii: ":"))
         bytes.append(contentsOf: content)
-        raw("\r\n")
+        lineEnd()
     }
 
     // MARK: Aggregates
@@ -184,7 +198,7 @@ public struct RESPEncoder: Sendable {
             guard version == .resp3 else { return bulkString(content.dropFirst(4)) }
             header("=", content.count)
             bytes.append(contentsOf: content)
-            raw("\r\n")
+            lineEnd()
         }
     }
 
@@ -195,13 +209,16 @@ public struct RESPEncoder: Sendable {
     private mutating func line(_ type: Unicode.Scalar, _ content: some Sequence<UInt8>) {
         bytes.append(UInt8(ascii: type))
         for byte in content { bytes.append(byte == 0x0D || byte == 0x0A ? 0x20 : byte) }
-        bytes.append(0x0D)
-        bytes.append(0x0A)
+        lineEnd()
     }
 
     private mutating func header(_ type: Unicode.Scalar, _ number: Int) {
         bytes.append(UInt8(ascii: type))
         bytes.appendDecimal(number)
+        lineEnd()
+    }
+
+    private mutating func lineEnd() {
         bytes.append(0x0D)
         bytes.append(0x0A)
     }

@@ -117,6 +117,7 @@ public struct RESPParser: Sendable {
         let start = input.cursor
         guard start < bytes.count else { return nil }
         if builder.isEmpty && scanned == 0 { valueStart = input.position }
+        if scanned == 0, let progress = common(bytes, &input) { return progress }
         let type = bytes[start]
         guard let token = Token(type) else { throw input.error(.unknownType, at: start) }
         if token.isElement { try checkStreamedCount(input) }
@@ -131,6 +132,34 @@ public struct RESPParser: Sendable {
         case .aggregate(let kind): return try open(kind, bytes, content, input)
         case .end: return try close(content, input)
         }
+    }
+
+    /// Reads a bulk string that is all there, or the header of an array, at a fraction of the cost.
+    ///
+    /// Whatever is malformed, over a limit or unfinished is nil and left to the general way.
+    private mutating func common(
+        _ bytes: Span<UInt8>, _ input: inout Input
+    ) -> RESPBuilder.Progress? {
+        let start = input.cursor
+        let isBulk = bytes[start] == UInt8(ascii: "$")
+        guard isBulk || bytes[start] == UInt8(ascii: "*"), builder.streamedValues == nil,
+            let header = WireNumber.header(in: bytes, from: start + 1)
+        else { return nil }
+        let room = UInt64(limits.valueSize) &- (input.position &- valueStart)
+        if isBulk {
+            let end = header.end + header.number
+            guard header.number <= limits.bulkSize, end <= bytes.count - 2,
+                UInt64(end + 2 - start) <= room, bytes[end] == UInt8(ascii: "\r"),
+                bytes[end + 1] == UInt8(ascii: "\n")
+            else { return nil }
+            input.cursor = end + 2
+            return builder.line(.bulkString, bytes, header.end..<end)
+        }
+        guard header.number <= limits.aggregateElements, builder.depth < limits.depth,
+            UInt64(header.end - start) <= room
+        else { return nil }
+        input.cursor = header.end
+        return builder.open(.array, elements: header.number, values: header.number)
     }
 
     /// Finds the CR that ends the line at the cursor; nil while CRLF is not there.

@@ -20,6 +20,25 @@ enum WireNumber {
         return value
     }
 
+    /// A length of at most nine digits and the CRLF behind it; nil for anything else.
+    @inline(__always)
+    static func header(in bytes: Span<UInt8>, from start: Int) -> (number: Int, end: Int)? {
+        var index = start
+        var number = 0
+        while index < bytes.count {
+            let digit = bytes[index] &- UInt8(ascii: "0")
+            if digit > 9 { break }
+            number = number &* 10 &+ Int(digit)
+            index += 1
+            if index - start > 9 { return nil }
+        }
+        guard index > start, index <= bytes.count - 2, bytes[index] == UInt8(ascii: "\r"),
+            bytes[index + 1] == UInt8(ascii: "\n"),
+            bytes[start] != UInt8(ascii: "0") || index - start == 1
+        else { return nil }
+        return (number, index + 2)
+    }
+
     /// An integer of 64 bits: an optional sign and digits.
     static func integer(in bytes: Span<UInt8>, _ range: Range<Int>) -> Int? {
         let digits = unsigned(in: bytes, range)
