@@ -58,6 +58,16 @@ struct LimitTests {
             "%?\r\n_\r\n_\r\n_\r\n_\r\n_", .aggregateTooLarge, at: 16, limits: limits)
     }
 
+    @Test(
+        "every kind of element counts",
+        arguments: ["$1\r\na\r\n", "*0\r\n", "*?\r\n.\r\n", "+\r\n"])
+    func streamedElements(_ element: String) {
+        let limits = RESPLimits(aggregateElements: 2)
+        let wire = "*?\r\n" + element + element + element
+        let offset = UInt64(4 + 2 * element.utf8.count)
+        expectError(wire, .aggregateTooLarge, at: offset, limits: limits)
+    }
+
     @Test("lines", arguments: ["+", "-", "("])
     func lineLength(_ type: String) {
         let limits = RESPLimits(lineLength: 6)
