@@ -13,7 +13,8 @@ public struct RESPError: Error, Equatable, Sendable {
         case malformedLength
         /// An integer has no digits, a byte that is no digit, or does not fit 64 bits.
         case malformedInteger
-        /// A double is neither of the form `[+-]1[.5][e[+-]2]` nor `inf`, `-inf` or `nan`.
+        /// A double is neither of the form `[+-]1[.5][e[+-]2]` nor `inf`, `-inf` or `nan`, or is
+        /// beyond the range of 64 bits.
         case malformedDouble
         /// A big number has no digits or a byte that is no digit.
         case malformedBigNumber

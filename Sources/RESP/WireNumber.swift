@@ -66,8 +66,8 @@ enum WireNumber {
 
     /// A double: `[+-]digits[.digits][(e|E)[+-]digits]`, `inf`, `-inf` or `nan`.
     ///
-    /// `-nan` is read too: Redis before 7.2 writes it. A number beyond the range of a double is an
-    /// infinity.
+    /// `-nan` is read too: Redis before 7.2 writes it. A number beyond the range of a double is
+    /// refused, and one too small for it is zero.
     static func double(in bytes: Span<UInt8>, _ range: Range<Int>) -> Double? {
         if let special = specialDouble(in: bytes, range) { return special }
         let body = unsigned(in: bytes, range)
@@ -87,7 +87,8 @@ enum WireNumber {
         var text = ""
         text.reserveCapacity(range.count)
         for index in range { text.unicodeScalars.append(Unicode.Scalar(bytes[index])) }
-        return Double(text)
+        guard let number = Double(text), number.isFinite else { return nil }
+        return number
     }
 
     private static func specialDouble(in bytes: Span<UInt8>, _ range: Range<Int>) -> Double? {

@@ -104,6 +104,7 @@ struct MalformedInputTests {
             Vector(":9223372036854775808\r\n", .malformedInteger, 1),
             Vector(":-9223372036854775809\r\n", .malformedInteger, 1),
             Vector(":99999999999999999999999\r\n", .malformedInteger, 1),
+            Vector(",1e999\r\n", .malformedDouble, 1), Vector(",-1e309\r\n", .malformedDouble, 1),
             Vector(",\r\n", .malformedDouble, 1), Vector(",.5\r\n", .malformedDouble, 1),
             Vector(",5.\r\n", .malformedDouble, 1), Vector(",1e\r\n", .malformedDouble, 1),
             Vector(",1e+\r\n", .malformedDouble, 1), Vector(",e5\r\n", .malformedDouble, 1),

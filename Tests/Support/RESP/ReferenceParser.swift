@@ -118,7 +118,7 @@ package struct ReferenceParser {
             if ["inf", "-inf"].contains(text) {
                 return .double((text == "inf" ? Double.infinity : -Double.infinity).bitPattern)
             }
-            guard Self.isDouble(text), let number = Double(text) else {
+            guard Self.isDouble(text), let number = Double(text), number.isFinite else {
                 throw fail(.malformedDouble, start + 1)
             }
             return .double(number.bitPattern)
