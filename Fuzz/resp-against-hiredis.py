@@ -91,8 +91,6 @@ def plain(got):
         return {"error": str(got).encode("utf-8", "surrogateescape")}
     if isinstance(got, dict):
         return {"map": [[plain(k), plain(v)] for k, v in got.items()]}
-    if isinstance(got, (set, frozenset)):
-        return sorted(got)
     if isinstance(got, list):
         return [plain(one) for one in got]
     return got
@@ -120,9 +118,7 @@ def simplified(one):
         return float(got)
     if kind == "map":
         return {"map": [[simplified(k), simplified(v)] for k, v in got]}
-    if kind == "set":
-        return sorted(simplified(each) for each in got)
-    if kind in ("array", "push"):
+    if kind in ("array", "set", "push"):
         return [simplified(each) for each in got]
     return got
 
@@ -146,13 +142,11 @@ def main():
             print(f"value {index}: {mine[index:index + 1]} and {other[index:index + 1]}")
             print(wire)
             sys.exit(1)
-        # What hiredis refuses must be refused, but for what the specification allows and it does not.
-        if other_refused and not mine_refused:
-            print(f"hiredis alone refuses: {wire[-300:]}")
-            refused += 1
+        # The specification allows integers such as +5 and 007, which hiredis refuses.
+        refused += other_refused and not mine_refused
         streams += 1
         values += KNOWN
-    print(f"{streams} streams, {values} values read alike; refused by hiredis alone: {refused}")
+    print(f"{streams} streams, {values} values read alike; streams refused by hiredis alone: {refused}")
 
 
 main()
