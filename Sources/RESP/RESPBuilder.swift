@@ -52,9 +52,11 @@ struct RESPBuilder: Sendable {
 
     /// Adds a value with a text that lies in `bytes`.
     mutating func line(_ kind: RESPKind, _ bytes: Span<UInt8>, _ range: Range<Int>) -> Progress {
-        openText(kind)
-        appendText(bytes, range)
-        return closeText()
+        awaitsValue = false
+        nodes.append(
+            RESPValue.Node(kind: kind, span: 1, number: text.count, length: range.count))
+        ByteAccess.append(bytes, range, to: &text)
+        return closeFull()
     }
 
     /// Starts a value whose text comes in parts.

@@ -134,19 +134,29 @@ public struct RESPParser: Sendable {
         }
     }
 
-    /// Reads a bulk string that is all there, or the header of an array, at a fraction of the cost.
+    /// Reads a bulk string that is all there, the header of an array or an integer of at most nine
+    /// digits, at a fraction of the cost.
     ///
     /// Whatever is malformed, over a limit or unfinished is nil and left to the general way.
     private mutating func common(
         _ bytes: Span<UInt8>, _ input: inout Input
     ) -> RESPBuilder.Progress? {
         let start = input.cursor
-        let isBulk = bytes[start] == UInt8(ascii: "$")
-        guard isBulk || bytes[start] == UInt8(ascii: "*"), builder.streamedValues == nil,
+        let type = bytes[start]
+        guard
+            type == UInt8(ascii: "$") || type == UInt8(ascii: "*") || type == UInt8(ascii: ":"),
+            builder.streamedValues == nil,
             let header = WireNumber.header(in: bytes, from: start + 1)
         else { return nil }
         let room = UInt64(limits.valueSize) &- (input.position &- valueStart)
-        if isBulk {
+        if type == UInt8(ascii: ":") {
+            guard header.end - 2 - start <= limits.lineLength,
+                UInt64(header.end - start) <= room
+            else { return nil }
+            input.cursor = header.end
+            return builder.scalar(.integer, header.number)
+        }
+        if type == UInt8(ascii: "$") {
             let end = header.end + header.number
             guard header.number <= limits.bulkSize, end <= bytes.count - 2,
                 UInt64(end + 2 - start) <= room, bytes[end] == UInt8(ascii: "\r"),
