@@ -4,12 +4,14 @@ SWIFT ?= swift
 # Where `make run` listens: for browsers, and for redis-cli.
 LISTEN ?= 127.0.0.1:9002
 BROKER ?= 127.0.0.1:6379
+# How long `make against-hiredis` goes on.
+HIREDIS_SECONDS ?= 5
 
 RELEASE := .build/release/status2
 TEST_PACKAGES := redis-server redis-tools python3-venv chromium chromium-driver
 
 .PHONY: run test test-unit test-integration conformance conformance-quick fuzz bench build lint clean libraries
-.PHONY: test-tools release ws-echo tests
+.PHONY: test-tools release ws-echo tests against-hiredis
 .NOTPARALLEL:
 
 run: release
@@ -19,7 +21,7 @@ run: release
 # the Autobahn suite, which needs a Python that few systems still have.
 test: libraries test-tools
 	@STATUS2_REQUIRE_SERVERS=1 $(MAKE) --no-print-directory test-unit test-integration
-	@$(MAKE) --no-print-directory conformance-quick
+	@$(MAKE) --no-print-directory against-hiredis conformance-quick
 
 # No server is needed; what needs one is skipped with its reason.
 test-unit: tests
@@ -39,14 +41,28 @@ conformance: ws-echo
 conformance-quick: ws-echo
 	@Scripts/conformance --quick .build/release/ws-echo
 
-# FUZZ_SECONDS for each harness, then again with the address sanitizer.
+# The RESP parser against Python's hiredis, on random streams, for HIREDIS_SECONDS.
+against-hiredis: release
+	@Scripts/require python3-venv
+	@Scripts/venv .venv-hiredis Fuzz/requirements.txt
+	@.venv-hiredis/bin/python Fuzz/resp-against-hiredis.py $(RELEASE) $(HIREDIS_SECONDS)
+
+# FUZZ_SECONDS for each harness, then again with the address sanitizer; then the RESP parser against
+# Python's hiredis.
 fuzz: libraries
 	@Scripts/fuzz
+	@$(MAKE) --no-print-directory against-hiredis HIREDIS_SECONDS=$${FUZZ_SECONDS:-60}
 
-# The WebSocket codec against wslay, Python's websockets and memcpy, in one run.
+# Each codec against the libraries that others use, in one run; the timer wheel; then instructions
+# and allocations, a table each. Half an hour the first time.
 bench: libraries
-	@Scripts/require libwslay-dev python3-venv
+	@Scripts/require libhiredis-dev libwslay-dev python3-venv redis-server valgrind
+	@Benchmarks/RESP/run.sh
 	@Benchmarks/WSFrame/run.sh
+	@Benchmarks/TimerWheel/run.sh
+	@Benchmarks/RESP/instructions.sh
+	@Benchmarks/WSFrame/instructions.sh
+	@Benchmarks/Relay/instructions.sh
 
 build: libraries
 	@$(SWIFT) build
@@ -55,7 +71,7 @@ lint:
 	@$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Fuzz
 
 clean:
-	@rm -rf .build .build-* .venv .venv-autobahn
+	@rm -rf .build .build-* .venv .venv-autobahn .venv-hiredis
 
 libraries:
 	@Scripts/require libssl-dev
