@@ -29,7 +29,8 @@ for workload in ">3 20 ours" ">3 100 ours" ">3 1000 ours" ">3 100000 ours" "*3 2
     "*3 100 ours" "*3 20 hiredis" "*3 100 hiredis" "*3 100 hiredis, no objects" \
     "*3 1000 hiredis" "*3 100000 hiredis" ">3 100 ours, values" "bytewise 100 ours" \
     "bytewise 100 hiredis" "deep 7 ours, values" "deep 7 hiredis" \
-    "wide 1000 strings ours, values" "wide 1000 strings hiredis" "write 100 ours" \
+    "wide 1000 strings ours, values" "wide 1000 strings hiredis" \
+    "wide 1000 integers ours, values" "wide 1000 integers hiredis" "write 100 ours" \
     "write 100 hiredis"; do
     short=$(count "$workload" 5)
     long=$(count "$workload" 15)

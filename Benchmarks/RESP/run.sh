@@ -3,14 +3,14 @@
 # Needs libhiredis-dev, python3 with venv, and the Python package index the first time.
 set -eu
 cd "$(dirname "$0")"
-scratch=$(cd ../.. && pwd)/.build-bench-resp
-swift build -c release --scratch-path "$scratch" >&2
-if [ ! -x "$scratch/venv/bin/python" ]; then
-    python3 -m venv "$scratch/venv"
-    "$scratch/venv/bin/pip" -q install hiredis==3.2.1 >&2
-fi
+root=$(cd ../.. && pwd)
+scratch=$root/.build-bench-resp
+"$root/Scripts/quietly" '(warning|error): ' \
+    "${SWIFT:-swift}" build -c release --scratch-path "$scratch" >&2
+"$root/Scripts/venv" .venv-hiredis Fuzz/requirements.txt >&2
 rm -rf "$scratch/inputs"
 mkdir "$scratch/inputs"
-"$scratch/release/resp-bench"
+"$scratch/release/resp-bench" >"$scratch/rows"
 "$scratch/release/resp-bench" --write "$scratch/inputs"
-"$scratch/venv/bin/python" hiredis_python.py "$scratch/inputs"
+"$root/.venv-hiredis/bin/python" hiredis_python.py "$scratch/inputs" >>"$scratch/rows"
+python3 table.py <"$scratch/rows"

@@ -44,7 +44,7 @@ if arguments.count == 4, arguments[1] == "--run", let rounds = Int(arguments[3])
     exit(0)
 }
 if arguments.count == 3, arguments[1] == "--write" {
-    for stream in Stream.all where !stream.isSplit {
+    for stream in Stream.all {
         let path = "\(arguments[2])/\(stream.name.replacing(" ", with: "-")).\(stream.messages)"
         guard let file = unsafe fopen(path, "w") else { exit(1) }
         let count = unsafe fwrite(stream.wire, 1, stream.wire.count, file)

@@ -1,0 +1,1 @@
+../../../../Sources/Relay/Shell/Slab.swift

@@ -1,0 +1,1 @@
+../../../../Sources/Relay/Time/TimerWheel.swift

@@ -1,0 +1,1 @@
+../../../../Sources/Relay/Shell/Token.swift
