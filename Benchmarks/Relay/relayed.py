@@ -165,7 +165,8 @@ def main():
             few, many = (
                 counted(binary, flags, folder, port, count, chosen.burst)
                 for count in (messages, 3 * messages))
-    cost = [(more - less) / (2 * messages) for less, more in zip(few, many)]
+    # Rounded first, and a zero added, so that no zero has a sign.
+    cost = [round((more - less) / (2 * messages), 3) + 0.0 for less, more in zip(few, many)]
     print(f"| {chosen.name} | {chosen.burst} | {cost[0]:.0f} | {cost[1]:.3f} | {cost[2]:.3f} |",
           flush=True)
 
