@@ -20,6 +20,15 @@ struct SocketAddress: Hashable, Sendable {
         family == AF_UNIX || bytes.count < 4 ? 0 : UInt16(bytes[2]) << 8 | UInt16(bytes[3])
     }
 
+    /// The address without its port; nil for a path.
+    var networkAddress: NetworkAddress? {
+        switch family {
+        case AF_INET: NetworkAddress(bytes: bytes.dropFirst(4).prefix(4))
+        case AF_INET6: NetworkAddress(bytes: bytes.dropFirst(8).prefix(16))
+        default: nil
+        }
+    }
+
     /// Whether it can be reached from this machine alone (127.0.0.0/8, ::1, a path).
     var isLoopback: Bool {
         switch family {
