@@ -76,11 +76,24 @@ struct LimitOptions: ParsableArguments {
     var memoryBudget: String?
     @Option(name: .customLong("max-connections"), help: .setting("max-connections"))
     var maxConnections: String?
+    @Option(name: .customLong("trusted-proxies"), help: .setting("trusted-proxies"))
+    var trustedProxies: String?
+    @Option(
+        name: .customLong("max-connections-per-address"),
+        help: .setting("max-connections-per-address"))
+    var maxConnectionsPerAddress: String?
+    @Option(name: .customLong("accept-rate"), help: .setting("accept-rate"))
+    var acceptRate: String?
+    @Option(name: .customLong("max-message-rate"), help: .setting("max-message-rate"))
+    var maxMessageRate: String?
 
     var values: [SettingFlag] {
         [
             ("max-message-size", maxMessageSize), ("max-payload-size", maxPayloadSize),
             ("memory-budget", memoryBudget), ("max-connections", maxConnections),
+            ("trusted-proxies", trustedProxies),
+            ("max-connections-per-address", maxConnectionsPerAddress),
+            ("accept-rate", acceptRate), ("max-message-rate", maxMessageRate),
         ]
     }
 }
@@ -99,13 +112,18 @@ struct OperationOptions: ParsableArguments {
     var hangupOnShutdown: String?
     @Option(name: .customLong("shutdown-timeout"), help: .setting("shutdown-timeout"))
     var shutdownTimeout: String?
+    @Option(name: .customLong("drain-delay"), help: .setting("drain-delay"))
+    var drainDelay: String?
+    @Option(name: .customLong("drain-window"), help: .setting("drain-window"))
+    var drainWindow: String?
 
     var values: [SettingFlag] {
         [
             ("log-level", logLevel), ("metrics-enabled", metricsEnabled),
             ("console-enabled", consoleEnabled), ("gap-notices", gapNotices),
             ("hangup-on-shutdown", hangupOnShutdown),
-            ("shutdown-timeout", shutdownTimeout),
+            ("shutdown-timeout", shutdownTimeout), ("drain-delay", drainDelay),
+            ("drain-window", drainWindow),
         ]
     }
 }

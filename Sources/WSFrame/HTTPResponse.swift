@@ -57,6 +57,7 @@ public struct HTTPResponse: Sendable, Equatable {
         case 408: "Request Timeout"
         case 414: "URI Too Long"
         case 426: "Upgrade Required"
+        case 429: "Too Many Requests"
         case 431: "Request Header Fields Too Large"
         case 500: "Internal Server Error"
         case 501: "Not Implemented"

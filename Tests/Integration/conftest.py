@@ -56,10 +56,10 @@ def _start_redis(stack, directory, arguments, options):
     return server
 
 
-def _start_daemon(stack, redis, arguments, settings):
+def _start_daemon(stack, redis, arguments, settings, limits=None):
     if redis is not None:
         settings = {"STATUS_REDIS_URL": redis.url} | settings
-    started = Daemon(settings, arguments)
+    started = Daemon(settings, arguments, limits)
     stack.callback(started.stop)
     return started
 
@@ -91,10 +91,10 @@ def start_redis(cleanup, tmp_path):
 
 @pytest.fixture
 def start_daemon(cleanup):
-    """Starts a daemon on a Redis (or None) with settings of the test's own."""
+    """Starts a daemon on a Redis (or None) with settings and resource limits of the test's own."""
 
-    def start(redis, *arguments, ready=True, **settings):
-        started = _start_daemon(cleanup, redis, arguments, settings)
+    def start(redis, *arguments, ready=True, limits=None, **settings):
+        started = _start_daemon(cleanup, redis, arguments, settings, limits)
         return started.wait_ready() if ready else started
 
     return start

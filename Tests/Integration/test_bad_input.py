@@ -72,6 +72,7 @@ def test_headers_that_are_not_complete_in_10_s_end_the_connection(daemon, raw):
     silent.socket.settimeout(15)
     partial.socket.settimeout(15)
     begun = time.monotonic()
+    assert partial.read_answer().status == 408
     assert partial.read_to_end() == b""
     assert silent.read_to_end() == b""
     assert 8.5 < time.monotonic() - begun < 12

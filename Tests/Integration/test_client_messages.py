@@ -71,7 +71,8 @@ def test_binary_messages_are_ignored(page, quiet, redis, channel):
     assert quiet.metric("client_messages_malformed_total") == 0
 
 
-def test_text_that_is_not_json_is_logged_at_a_limited_rate(quiet, raw, channel):
+def test_text_that_is_not_json_is_logged_at_a_limited_rate(start_daemon, redis, raw, channel):
+    quiet = start_daemon(redis, STATUS_MAX_MESSAGE_RATE=0)
     connection = raw(quiet).upgrade(channel)
     for _ in range(500):
         connection.send_frame(TEXT, b"not JSON")

@@ -43,6 +43,9 @@ struct ClientConnection: ~Copyable {
     static let unlimitedOpeningLimit = Nanoseconds.seconds(5)
     /// Most bytes of frames that may arrive ahead of the `101`.
     static let earlyBytesLimit = 64 * 1024
+    /// The messages that may come at once: those of so long a time at the permitted rate. A stall
+    /// of the network, after which they come together, is not held against a browser.
+    static let messageBurst = Nanoseconds.seconds(5)
 
     enum State: UInt8, Equatable, Sendable {
         case request, opening, open, closing, finishing
@@ -58,6 +61,7 @@ struct ClientConnection: ~Copyable {
     private var parser: HTTPRequestParser?
     private var acceptKey = ""
     private var decoder: WebSocketDecoder
+    private var messageRate: TokenBucket
     private var handshake = CloseHandshake(role: .server)
     private var isPingOwed = false
     /// When the heartbeat that waits for its pong went out.
@@ -73,6 +77,8 @@ struct ClientConnection: ~Copyable {
     /// Why the connection ends: the first reason given stays.
     private var cause: ClientEnd?
     private var hasPeerEnded = false
+    /// Whether any byte of the request has come.
+    private var hasRequestBegun = false
 
     /// Begins with an accepted connection; `phase` is random and spreads the heartbeats.
     init(configuration: SharedSettings, phase: UInt64, now: Instant) {
@@ -85,6 +91,8 @@ struct ClientConnection: ~Copyable {
         decoder = WebSocketDecoder(
             role: .server,
             limits: WebSocketLimits(maxMessageSize: configuration.settings.maxMessageSize))
+        messageRate = TokenBucket(
+            ratePerSecond: configuration.settings.maxMessageRate, burst: Self.messageBurst)
         stateDeadline = now + Self.requestLimit
     }
 
@@ -126,6 +134,7 @@ struct ClientConnection: ~Copyable {
         _ buffer: [UInt8], from offset: inout Int, to end: Int, now: Instant,
         _ reply: inout [UInt8]
     ) -> ClientAction {
+        hasRequestBegun = true
         let step: HTTPRequestStep
         do throws(HTTPError) {
             guard
@@ -161,17 +170,19 @@ struct ClientConnection: ~Copyable {
             switch step.event {
             case .incomplete:
                 return .none
-            case .text(let payload):
-                guard handshake.mayReceive else { continue }
-                let message = payload.withSpan(in: buffer) { ClientMessage($0) }
-                if !received(message, now: now, &reply) { return .ignoredMalformedMessage }
-            case .binary, .pong:
-                continue
-            case .ping(let payload):
-                guard handshake.maySend else { continue }
-                payload.withSpan(in: buffer) { FrameEncoder.append(.pong, $0, to: &reply) }
             case .close(let code, _):
                 return closed(by: handshake.received(code: code), now: now, &reply)
+            case .text, .binary, .ping, .pong: break
+            }
+            guard messageRate.take(now: now) else { return tooManyMessages(now: now, &reply) }
+            guard handshake.mayReceive else { continue }
+            switch step.event {
+            case .text(let payload):
+                let message = payload.withSpan(in: buffer) { ClientMessage($0) }
+                if !received(message, now: now, &reply) { return .ignoredMalformedMessage }
+            case .ping(let payload):
+                payload.withSpan(in: buffer) { FrameEncoder.append(.pong, $0, to: &reply) }
+            case .binary, .pong, .incomplete, .close: break
             }
         }
     }
@@ -194,6 +205,17 @@ struct ClientConnection: ~Copyable {
         case .malformed: return false
         }
         return true
+    }
+
+    /// Nothing of what follows is looked at any more: a flood is not waited for.
+    private mutating func tooManyMessages(
+        now: Instant, _ reply: inout [UInt8]
+    ) -> ClientAction {
+        if case .send(let code) = handshake.close(code: WebSocketCloseCode.policyViolation) {
+            FrameEncoder.appendClose(
+                code: code, reason: ClientEnd.messageRate.closeReason, to: &reply)
+        }
+        return finish(.messageRate, now: now)
     }
 
     private mutating func failed(
@@ -305,7 +327,7 @@ struct ClientConnection: ~Copyable {
     mutating func timedOut(now: Instant, reply: inout [UInt8]) -> ClientAction {
         if now >= stateDeadline {
             switch state {
-            case .request: return abort(.requestTimeout)
+            case .request: return requestTimedOut(now: now, &reply)
             case .opening: open(now: now, &reply)
             case .closing, .finishing: return abort(.vanished)
             case .open: break
@@ -322,6 +344,15 @@ struct ClientConnection: ~Copyable {
             pingDeadline = nextPing(after: now)
         }
         return .none
+    }
+
+    /// A browser opens connections ahead of need: one that has asked for nothing is not answered.
+    private mutating func requestTimedOut(
+        now: Instant, _ reply: inout [UInt8]
+    ) -> ClientAction {
+        guard hasRequestBegun else { return abort(.requestTimeout) }
+        HTTPResponse(status: 408, text: "no whole request in time").append(to: &reply)
+        return finish(.requestTimeout, now: now)
     }
 
     /// The next beat of the same phase: a late turn of the loop shifts no later beat.

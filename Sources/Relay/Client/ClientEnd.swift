@@ -20,8 +20,14 @@ enum ClientEnd: Equatable, Sendable {
     case memoryBudget(queuedBytes: Int)
     /// Writing failed.
     case writeError(SystemError)
+    /// The client sent more messages than it may.
+    case messageRate
+    /// There was no room, and the connection, which is no WebSocket, was the oldest.
+    case gaveWay
     /// The daemon shuts down.
     case shutdown
+    /// The daemon shuts down, and the client is asked to come back after a wait.
+    case restart(retryMilliseconds: Int64)
     /// Redis was given up.
     case redisGivenUp
 
@@ -29,10 +35,21 @@ enum ClientEnd: Equatable, Sendable {
     var closeReason: String {
         switch self {
         case .pongTimeout: "pong timeout"
+        case .messageRate: "message rate"
         case .shutdown: "shutting down"
+        case .restart(let wait): "retry_ms=\(wait)"
         case .redisGivenUp: "redis unavailable"
         case .protocolError(_, let reason): reason
         default: ""
+        }
+    }
+
+    /// The name under which the end of a connection is counted as a refusal; nil for other ends and
+    /// for refusals that are counted where they are decided.
+    var refusal: String? {
+        switch self {
+        case .badRequest, .requestTimeout, .messageRate: reason
+        default: nil
         }
     }
 
@@ -49,7 +66,9 @@ enum ClientEnd: Equatable, Sendable {
         case .slow: "slow_client"
         case .memoryBudget: "memory_budget"
         case .writeError: "write_error"
-        case .shutdown: "shutdown"
+        case .messageRate: "message_rate"
+        case .gaveWay: "gave_way"
+        case .shutdown, .restart: "shutdown"
         case .redisGivenUp: "redis_given_up"
         }
     }
@@ -61,7 +80,7 @@ enum ClientEnd: Equatable, Sendable {
         case .memoryBudget: .memoryBudget
         case .vanished, .writeError: .connectionLost
         case .answered, .badRequest, .requestTimeout, .closedByClient, .pongTimeout,
-            .protocolError, .shutdown, .redisGivenUp:
+            .protocolError, .messageRate, .gaveWay, .shutdown, .restart, .redisGivenUp:
             .closing
         }
     }

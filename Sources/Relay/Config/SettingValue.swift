@@ -126,6 +126,14 @@ extension SettingValue<[String]> {
         })
 }
 
+extension SettingValue<TrustedProxies> {
+    /// Addresses, networks and the word `unix`, with commas between them.
+    static let trustedProxies = SettingValue(
+        placeholder: "networks",
+        parse: { (text) throws(InvalidValue) in try TrustedProxies(parsing: text) },
+        print: { $0.configured })
+}
+
 extension SettingValue<ListenAddress> {
     /// `host:port`, `:port`, `[v6]:port` or `unix:/path`.
     static let listenAddress = SettingValue(

@@ -29,6 +29,10 @@ public struct Settings: Sendable, Equatable {
     public var redisDialRate = 500
     /// How long a shutdown waits for clients to take their last bytes; zero means not at all.
     public var shutdownTimeout = Nanoseconds.seconds(15)
+    /// How long a shutdown goes on as before, not ready, so that a load balancer turns elsewhere.
+    public var drainDelay = Nanoseconds.zero
+    /// The time over which a shutdown spreads the closes of the WebSockets.
+    public var drainWindow = Nanoseconds.zero
     /// The lowest level that is logged.
     public var logLevel = LogLevel.info
     /// Whether `/metrics` is served.
@@ -50,6 +54,15 @@ public struct Settings: Sendable, Equatable {
     public var gapNotices = false
     /// The WebSockets that may be open at once; zero means what the limit on descriptors allows.
     public var maxConnections = 0
+    /// The WebSockets that one client's address may have open at once; zero means no cap. It holds
+    /// only where `trustedProxies` says whose word about addresses counts.
+    public var maxConnectionsPerAddress = 0
+    /// The connections taken in one second; zero means no limit.
+    public var acceptRate = 1000
+    /// The messages and control frames from one browser in one second; zero means no limit.
+    public var maxMessageRate = 100
+    /// The proxies whose `X-Forwarded-For` is believed.
+    public var trustedProxies = TrustedProxies()
 
     /// Makes the settings of a daemon that nobody has configured.
     public init() {}

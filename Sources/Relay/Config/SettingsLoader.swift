@@ -155,6 +155,12 @@ public struct SettingsLoader {
                 "STATUS_REDIS_RETRY_BASE",
                 "is longer than STATUS_REDIS_RETRY_MAX, which is the wait before every attempt")
         }
+        if settings.maxConnectionsPerAddress > 0, settings.trustedProxies.isEmpty {
+            // Behind a proxy all clients would share the proxy's one address.
+            warn(
+                "STATUS_MAX_CONNECTIONS_PER_ADDRESS",
+                "has no effect without STATUS_TRUSTED_PROXIES")
+        }
     }
 
     private mutating func warn(_ name: String, _ reason: String, isAdvice: Bool = false) {

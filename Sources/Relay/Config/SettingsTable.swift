@@ -76,6 +76,12 @@ public enum SettingsTable {
             "STATUS_SHUTDOWN_TIMEOUT", \.shutdownTimeout, .durationOrZero,
             "how long a shutdown waits for clients to take their last bytes"),
         SettingRow(
+            "STATUS_DRAIN_DELAY", \.drainDelay, .durationOrZero,
+            "how long a shutdown goes on serving, not ready, before it takes no more connections"),
+        SettingRow(
+            "STATUS_DRAIN_WINDOW", \.drainWindow, .durationOrZero,
+            "the time after the delay over which a shutdown spreads the closes"),
+        SettingRow(
             "STATUS_HANGUP_ON_SHUTDOWN", \.hangupOnShutdown, .boolean,
             "send clients a hangup before the close of a shutdown"),
         SettingRow(
@@ -101,6 +107,19 @@ public enum SettingsTable {
         SettingRow(
             "STATUS_MAX_CONNECTIONS", \.maxConnections, .integer(in: 0...10_000_000),
             "WebSockets open at once; 0 = what the descriptor limit allows"),
+        SettingRow(
+            "STATUS_TRUSTED_PROXIES", \.trustedProxies, .trustedProxies,
+            "comma-separated addresses, networks or unix whose X-Forwarded-For is believed"),
+        SettingRow(
+            "STATUS_MAX_CONNECTIONS_PER_ADDRESS", \.maxConnectionsPerAddress,
+            .integer(in: 0...10_000_000),
+            "WebSockets open at once from one client's address; 0 = no cap; needs trusted proxies"),
+        SettingRow(
+            "STATUS_ACCEPT_RATE", \.acceptRate, .integer(in: 0...1_000_000),
+            "connections taken per second; 0 = no limit"),
+        SettingRow(
+            "STATUS_MAX_MESSAGE_RATE", \.maxMessageRate, .integer(in: 0...1_000_000),
+            "messages and pings from one browser per second; 0 = no limit"),
     ]
 
     /// The row of the Redis server, whose value has other sources besides its own variable.

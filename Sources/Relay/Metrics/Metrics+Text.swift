@@ -23,6 +23,9 @@ extension Metrics {
             "status2_accept_failures_total", .counter,
             "Accepts that failed for want of descriptors or memory.", acceptFailures)
         output.add(
+            "status2_accept_pauses_total", .counter,
+            "Pauses of accepting because connections came faster than they may.", acceptPauses)
+        output.add(
             "status2_write_errors_total", .counter,
             "Connections on which writing to the browser failed.", writeErrors)
         output.add(

@@ -37,6 +37,8 @@ struct Metrics: Equatable, Sendable {
     var refusals: [String: UInt64] = [:]
     /// Accepts that failed for want of descriptors or memory.
     var acceptFailures: UInt64 = 0
+    /// Pauses of accepting because connections came faster than they may.
+    var acceptPauses: UInt64 = 0
 }
 
 /// What is not counted but looked at when somebody asks for the metrics.

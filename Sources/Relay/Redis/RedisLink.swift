@@ -22,6 +22,8 @@ enum LinkAction: Equatable, Sendable {
     case message(payload: Range<Int>)
     /// A payload of this many bytes was over the limit and has been skipped.
     case oversized(length: Int)
+    /// The subscription has ended as it was asked to: close the connection.
+    case unsubscribed
     /// Close the connection, then ask ``RedisLink/retry(after:now:)``.
     case failed(LinkFailure)
 }
@@ -47,7 +49,9 @@ enum RetryDecision: Equatable, Sendable {
 ///     greeting       accepted                     selecting: SELECT, SUBSCRIBE (a probe: PING)
 ///     selecting      acknowledged                 live
 ///     live           quiet for a ping interval    live, a PING with a nonce is out
-///     any            failure or timeout           backingOff, or givenUp
+///     live           its use is over              unsubscribing: UNSUBSCRIBE
+///     unsubscribing  answer, failure or timeout   (closed)
+///     any other      failure or timeout           backingOff, or givenUp
 ///     backingOff     the delay is over            waiting
 ///
 /// Idle is not stalled: only a command that is not answered in time ends a link, and any byte
@@ -61,12 +65,12 @@ struct RedisLink: ~Copyable {
     static let clientName = "status2"
 
     enum State: Equatable, Sendable {
-        case waiting, resolving, dialing, greeting, live, backingOff, givenUp
+        case waiting, resolving, dialing, greeting, live, unsubscribing, backingOff, givenUp
     }
 
     /// A command whose answer is awaited; answers come in the order of the commands.
     enum Command: UInt8, Sendable {
-        case hello, auth, setName, select, subscribe, ping
+        case hello, auth, setName, select, subscribe, ping, unsubscribe
 
         var name: String {
             switch self {
@@ -76,6 +80,7 @@ struct RedisLink: ~Copyable {
             case .select: "SELECT"
             case .subscribe: "SUBSCRIBE"
             case .ping: "PING"
+            case .unsubscribe: "UNSUBSCRIBE"
             }
         }
 
@@ -86,7 +91,7 @@ struct RedisLink: ~Copyable {
             case .auth: .setName
             case .setName: Command.hello.next(for: link)
             case .select: link.purpose == .probe ? .ping : .subscribe
-            case .subscribe, .ping: nil
+            case .subscribe, .ping, .unsubscribe: nil
             }
         }
     }
@@ -126,6 +131,9 @@ struct RedisLink: ~Copyable {
     fileprivate var target: RedisTarget { configuration.settings.redis }
 
     var isLive: Bool { state == .live }
+
+    /// Whether the channel's messages come: until Redis says that the subscription has ended.
+    private var isReceiving: Bool { state == .live || state == .unsubscribing }
 
     /// Whether the bytes that are received and not consumed begin with the start of a value.
     var isBetweenValues: Bool { parser.isBetweenValues }
@@ -224,12 +232,13 @@ struct RedisLink: ~Copyable {
             case .incomplete:
                 return .none
             case .message(_, let payload):
-                if state == .live { return .message(payload: payload) }
+                if isReceiving { return .message(payload: payload) }
             case .oversized(_, let length):
-                if state == .live { return .oversized(length: length) }
+                if isReceiving { return .oversized(length: length) }
             case .subscribed:
                 if let action = answered(nil, now: now, output: &output) { return action }
             case .unsubscribed:
+                if state == .unsubscribing { return .unsubscribed }
                 return .failed(.protocolError("Redis ended the subscription"))
             case .reply(let value):
                 if value.kind == .push { continue }
@@ -242,6 +251,8 @@ struct RedisLink: ~Copyable {
     private mutating func answered(
         _ reply: RESPValue?, now: Instant, output: inout RESPEncoder
     ) -> LinkAction? {
+        // Only the end of the subscription is still of interest.
+        if state == .unsubscribing { return nil }
         guard let command = awaited else {
             // An answer nobody waits for: an error that Redis sends before it closes, for one.
             guard let reply, reply.isError else { return nil }
@@ -303,6 +314,17 @@ struct RedisLink: ~Copyable {
         }
     }
 
+    // MARK: - Ending
+
+    /// Asks Redis to send no more; returns false where there is no subscription to be ended.
+    mutating func unsubscribe(now: Instant, output: inout RESPEncoder) -> Bool {
+        guard case .subscription(let channel) = purpose, state == .live else { return false }
+        state = .unsubscribing
+        output.command(bytes: [Array("UNSUBSCRIBE".utf8), channel])
+        expect(.unsubscribe, now: now)
+        return true
+    }
+
     // MARK: - Time
 
     /// The deadline has come.
@@ -319,7 +341,7 @@ struct RedisLink: ~Copyable {
             return .failed(.nameLookup("no answer in time"))
         case .dialing:
             return dialFailed(.timedOut, now: now)
-        case .greeting:
+        case .greeting, .unsubscribing:
             return .failed(.timeout(command: awaited?.name ?? ""))
         case .live:
             guard awaited == nil else { return .failed(.stalled) }

@@ -1,15 +1,23 @@
 import Logging
+import WSFrame
 
-// The door: which connections are taken, and when taking pauses.
+// The door: which connections are taken, when taking pauses, and what is refused for a limit.
 extension Relay where S: ~Copyable {
+    // MARK: - Accepting
+
     mutating func acceptClients() {
         guard let listener else { return }
-        for _ in 0..<Self.acceptLimit {
+        for taken in 0..<Self.acceptLimit {
+            guard acceptBucket.take(now: loop.now) else {
+                // After the first one nobody may be left: the next turn will tell.
+                if taken == 0 { pauseForRate() }
+                return
+            }
             switch loop.sys.accept(listener) {
             case .wouldBlock:
                 return
             case .failed(let error):
-                pauseAccepting(error)
+                pauseForWant(error)
                 return
             case .accepted(let descriptor, let peer):
                 admit(descriptor, peer: peer)
@@ -17,26 +25,53 @@ extension Relay where S: ~Copyable {
         }
     }
 
-    private mutating func admit(_ descriptor: Descriptor, peer: String) {
-        guard clients.count < options.clientLimit else {
+    private mutating func admit(_ descriptor: Descriptor, peer: SocketAddress) {
+        guard clients.count < options.clientLimit || makeRoom() else {
             loop.sys.close(descriptor, reset: true)
-            metrics.refusals["client_limit", default: 0] += 1
+            refuse("client_limit", ["peer": "\(peer)"])
             return
         }
         let phase = loop.sys.random()
         let now = loop.now
+        let address = peer.networkAddress
         let id = clients.insert { id in
             ClientEntry(
                 machine: ClientConnection(configuration: configuration, phase: phase, now: now),
-                socket: loop.makeSocket(token: Token(.client, id)), peer: peer,
+                socket: loop.makeSocket(token: Token(.client, id)),
+                peer: address == nil ? "unix" : peer.description, address: address,
                 openedAt: now)
         }
         loop.adopt(descriptor, in: &clients[id].socket)
         arm(client: id)
+        arrivals.append(id, isWaiting: { clients.contains($0) && clients[$0].isPlain })
+    }
+
+    /// Closes the connection that has been here longest of those that are no WebSockets, if it has
+    /// been here for `age`.
+    private mutating func makeRoom(olderThan age: Nanoseconds = .zero) -> Bool {
+        let oldest = arrivals.oldest(
+            isWaiting: { clients.contains($0) && clients[$0].isPlain })
+        guard let oldest, clients[oldest].openedAt + age <= loop.now else { return false }
+        refuse(ClientEnd.gaveWay.reason, metadata(ofClient: oldest))
+        closeClient(oldest, .gaveWay)
+        return true
+    }
+
+    // MARK: - Pauses
+
+    /// More connections come than may: the others wait in the kernel's backlog.
+    private mutating func pauseForRate() {
+        metrics.acceptPauses += 1
+        if case .logged(let suppressed) = acceptRateLogLimit.admit(at: loop.now) {
+            log.server.warning(
+                "accepting pauses: more connections than STATUS_ACCEPT_RATE",
+                metadata: ["suppressed": .stringConvertible(suppressed)])
+        }
+        pauseAccepting(until: max(acceptBucket.earliest, loop.now + Self.acceptRatePause))
     }
 
     /// Out of descriptors or memory: accepting pauses instead of failing in a circle.
-    private mutating func pauseAccepting(_ error: SystemError) {
+    private mutating func pauseForWant(_ error: SystemError) {
         metrics.acceptFailures += 1
         if case .logged(let suppressed) = acceptLogLimit.admit(at: loop.now) {
             log.server.error(
@@ -45,13 +80,64 @@ extension Relay where S: ~Copyable {
                     "error": "\(error.reason)", "suppressed": .stringConvertible(suppressed),
                 ])
         }
+        // Whoever waits behind those that say nothing is served after the pause; who has come only
+        // just now may have said something that is not read yet.
+        _ = makeRoom(olderThan: Self.acceptPause)
+        pauseAccepting(until: loop.now + Self.acceptPause)
+    }
+
+    private mutating func pauseAccepting(until deadline: Instant) {
         guard let listener else { return }
         loop.sys.rewatch(listener, token: Token(.listener), for: [])
-        loop.arm(acceptTimer, at: loop.now + Self.acceptPause)
+        loop.arm(acceptTimer, at: deadline)
     }
 
     mutating func resumeAccepting() {
         guard let listener else { return }
         loop.sys.rewatch(listener, token: Token(.listener), for: .read)
     }
+
+    // MARK: - Addresses
+
+    /// Notes where a request comes from, as far as a trusted proxy tells.
+    mutating func identify(_ id: SlotID, by headers: HTTPHeaders) {
+        let proxies = settings.trustedProxies
+        guard !proxies.isEmpty,
+            let client = proxies.client(peer: clients[id].address, headers: headers)
+        else { return }
+        clients[id].proxy = clients[id].peer
+        clients[id].peer = client.description
+        clients[id].address = client
+    }
+
+    /// Counts a WebSocket for its address; returns false where the address has too many.
+    mutating func enter(_ id: SlotID) -> Bool {
+        guard settings.maxConnectionsPerAddress > 0, !settings.trustedProxies.isEmpty,
+            let address = clients[id].address
+        else { return true }
+        return addresses.enter(address, limit: settings.maxConnectionsPerAddress)
+    }
+
+    /// Counts a WebSocket no more.
+    mutating func leave(_ id: SlotID) {
+        guard let address = clients[id].address else { return }
+        addresses.leave(address)
+    }
+
+    // MARK: - Refusals
+
+    /// Counts a connection or a request that is refused for a limit, and logs it at a limited rate.
+    mutating func refuse(_ reason: String, _ metadata: Logger.Metadata) {
+        metrics.refusals[reason, default: 0] += 1
+        guard case .logged(let suppressed) = refusalLogLimit.admit(at: loop.now) else { return }
+        var metadata = metadata
+        metadata["reason"] = "\(reason)"
+        if suppressed > 0 { metadata["suppressed"] = .stringConvertible(suppressed) }
+        log.server.warning("refused for a limit", metadata: metadata)
+    }
+}
+
+extension ClientEntry {
+    /// Whether it is no WebSocket: it says nothing yet, or has had its answer.
+    fileprivate var isPlain: Bool { machine.channel == nil }
 }

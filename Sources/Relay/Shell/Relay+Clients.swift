@@ -78,6 +78,7 @@ extension Relay where S: ~Copyable {
     // MARK: - Requests
 
     private mutating func serve(_ request: HTTPRequest, to id: SlotID) {
+        identify(id, by: request.headers)
         switch router.route(request) {
         case .health: respond(HTTPResponse(status: 200, text: "OK"), to: id)
         case .ready: respond(Self.readiness(unreadiness), to: id)
@@ -110,8 +111,18 @@ extension Relay where S: ~Copyable {
         perform(action, on: id)
     }
 
+    /// Answers a request that is refused for a limit.
+    private mutating func refuse(_ id: SlotID, status: Int, _ reason: String, text: String) {
+        var metadata = metadata(ofClient: id)
+        metadata["status"] = .stringConvertible(status)
+        refuse(reason, metadata)
+        respond(
+            HTTPResponse(status: status, headers: [HTTPHeader("Retry-After", "5")], text: text),
+            to: id)
+    }
+
     private mutating func upgrade(_ id: SlotID, to channel: ChannelName, acceptKey: String) {
-        guard phase == .serving else {
+        guard takesWebSockets else {
             // The page tries again after a plain failure, as it would with nobody listening here.
             respond(
                 HTTPResponse(
@@ -120,10 +131,12 @@ extension Relay where S: ~Copyable {
             return
         }
         guard metrics.connectionsActive < options.connectionLimit else {
-            respond(
-                HTTPResponse(
-                    status: 503, headers: [HTTPHeader("Retry-After", "5")],
-                    text: "too many connections"), to: id, refusal: "connection_limit")
+            refuse(id, status: 503, "connection_limit", text: "too many connections")
+            return
+        }
+        guard enter(id) else {
+            refuse(
+                id, status: 429, "address_limit", text: "too many connections of your address")
             return
         }
         clients[id].machine.upgrade(to: channel, acceptKey: acceptKey, now: loop.now)
@@ -213,6 +226,7 @@ extension Relay where S: ~Copyable {
 
     func metadata(ofClient id: SlotID) -> Logger.Metadata {
         var metadata: Logger.Metadata = ["peer": "\(clients[id].peer)"]
+        if let proxy = clients[id].proxy { metadata["via"] = "\(proxy)" }
         if let channel = clients[id].machine.channel {
             metadata["run_id"] = "\(channel.runID)"
             metadata["channel"] = "\(channel.channel)"

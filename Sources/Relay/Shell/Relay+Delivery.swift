@@ -113,6 +113,7 @@ extension Relay where S: ~Copyable {
         guard clients[id].isActive else { return }
         clients[id].isActive = false
         metrics.connectionsActive -= 1
+        leave(id)
     }
 
     /// Closes the connection and forgets it.
@@ -139,11 +140,17 @@ extension Relay where S: ~Copyable {
     }
 
     private mutating func logEnd(of id: SlotID, _ end: ClientEnd, unsent: Int) {
-        if case .badRequest(let status, let reason) = end {
-            metrics.refusals["bad_request", default: 0] += 1
+        if let refusal = end.refusal { metrics.refusals[refusal, default: 0] += 1 }
+        switch end {
+        case .badRequest(let status, let reason):
             log.server.debug(
                 "request refused",
                 metadata: ["status": .stringConvertible(status), "reason": "\(reason)"])
+        case .requestTimeout:
+            log.server.debug(
+                "request refused",
+                metadata: metadata(ofClient: id).merging(["reason": "\(end.reason)"]) { $1 })
+        default: break
         }
         guard clients[id].machine.channel != nil else { return }
         var metadata = metadata(ofClient: id)

@@ -45,6 +45,18 @@ extension Relay where S: ~Copyable {
         if links[id].receivers.isEmpty { closeLink(id) }
     }
 
+    /// The client takes no more messages: Redis is asked to send none, and those that it has sent
+    /// already are counted as dropped.
+    mutating func unsubscribeLink(of client: SlotID) {
+        guard let id = clients[client].link, links.contains(id) else { return }
+        encoder.removeAll()
+        guard links[id].machine.unsubscribe(now: loop.now, output: &encoder) else {
+            return releaseLink(of: client)
+        }
+        sendEncoded(on: id)
+        arm(link: id)
+    }
+
     /// Closes a link and forgets it.
     mutating func closeLink(_ id: SlotID) {
         if trace != nil { traceEnd(of: id) }
@@ -161,6 +173,9 @@ extension Relay where S: ~Copyable {
                     metadata: metadata(of: id).merging(["bytes": .stringConvertible(length)]) { $1 }
                 )
                 return
+            case .unsubscribed:
+                closeLink(id)
+                return
             case .failed(let failure):
                 linkFailed(id, failure)
                 return
@@ -196,6 +211,7 @@ extension Relay where S: ~Copyable {
     // MARK: - Failures and time
 
     mutating func linkFailed(_ id: SlotID, _ failure: LinkFailure) {
+        guard links[id].machine.state != .unsubscribing else { return closeLink(id) }
         endDial(id)
         if trace != nil { traceEnd(of: id) }
         noteFailure(failure, of: id)

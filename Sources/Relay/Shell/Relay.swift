@@ -5,7 +5,12 @@ import RESP
 struct ClientEntry: ~Copyable {
     var machine: ClientConnection
     var socket: Socket
-    let peer: String
+    /// Where it comes from: the address of the connection, or the one that a trusted proxy names.
+    var peer: String
+    /// The address of the trusted proxy that it came by.
+    var proxy: String?
+    /// The number that stands for `peer`; nil at a Unix socket.
+    var address: NetworkAddress?
     let openedAt: Instant
     /// The link that serves it, from the upgrade on.
     var link: SlotID?
@@ -46,7 +51,7 @@ enum RelayPhase: Equatable, Sendable {
     /// Redis has not answered yet; upgrades are refused.
     case starting
     case serving
-    /// Clients are being sent away; the signal was this.
+    /// On the way down; ``Relay/drain`` says how far.
     case draining
     /// The loop ends; a text is the one clear line of a fatal error.
     case stopped(fatal: String?)
@@ -61,6 +66,10 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     static var acceptLimit: Int { 64 }
     /// How long accepting pauses when descriptors or memory have run out.
     static var acceptPause: Nanoseconds { .milliseconds(200) }
+    /// The connections that may be taken at once: those of so long a time at the permitted rate.
+    static var acceptBurst: Nanoseconds { .seconds(1) }
+    /// The shortest pause of accepting for its rate: the loop must not turn for each connection.
+    static var acceptRatePause: Nanoseconds { .milliseconds(10) }
     /// Unsent bytes at which a browser is disconnected (1 MiB); a single message may be longer.
     static var clientQueueLimit: Int { 1 << 20 }
 
@@ -80,6 +89,14 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     let gateTimer: TimerID
     let acceptTimer: TimerID
     let shutdownTimer: TimerID
+    /// How far the way down has been gone.
+    var drain = DrainStage.notBegun
+    /// Bounds how many connections are taken in a second.
+    var acceptBucket: TokenBucket
+    /// The WebSockets of each address, where they are capped.
+    var addresses = AddressCount()
+    /// The connections that give way when there is no room.
+    var arrivals = ArrivalLine()
     var listener: Descriptor?
     /// Where browsers connect, with the port that was really bound.
     private(set) var boundAddress: SocketAddress?
@@ -105,6 +122,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var malformedLogLimit = LogRateLimit(lines: 10, per: .seconds(10))
     var linkLogLimit = LogRateLimit(lines: 50, per: .seconds(1))
     var acceptLogLimit = LogRateLimit(lines: 1, per: .seconds(10))
+    var acceptRateLogLimit = LogRateLimit(lines: 1, per: .seconds(10))
+    var refusalLogLimit = LogRateLimit(lines: 10, per: .seconds(10))
 
     init(sys: consuming S, settings: Settings, options: RelayOptions, log: RelayLog) {
         loop = EventLoop(sys: sys)
@@ -116,6 +135,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         gate = DialGate(
             concurrency: settings.redisDialConcurrency,
             ratePerSecond: settings.redisDialRate)
+        acceptBucket = TokenBucket(
+            ratePerSecond: settings.acceptRate, burst: Self.acceptBurst)
         gateTimer = loop.makeTimer(token: Token(.gate))
         acceptTimer = loop.makeTimer(token: Token(.listener))
         shutdownTimer = loop.makeTimer(token: Token(.shutdown))
@@ -193,7 +214,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         openGate()
         flushDirty()
         if trace != nil { writeTrace() }
-        if phase == .draining, clients.count == 0 { finishShutdown() }
+        if isLeaving, clients.count == 0 { finishShutdown() }
     }
 
     private mutating func handle(_ event: SysEvent) {
@@ -222,7 +243,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         case .client: clientTimer(token.id)
         case .link: linkTimer(token.id)
         case .listener: resumeAccepting()
-        case .shutdown: endShutdown()
+        case .shutdown: continueShutdown()
         case .gate, .brokerListener, .brokerSession, nil: break
         }
     }

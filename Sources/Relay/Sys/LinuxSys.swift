@@ -20,6 +20,8 @@ import Glibc
     private let signals: Descriptor
     private let resolver: Resolver
     private var kernelEvents: [epoll_event]
+    /// The files of the Unix sockets that are listened on.
+    private var socketFiles: [(listener: Descriptor, file: SocketFile)] = []
 
     /// Makes the loop's world; `signals` are delivered as events from now on.
     ///
@@ -43,6 +45,7 @@ import Glibc
     }
 
     deinit {
+        for (_, file) in socketFiles { file.remove() }
         resolver.stop()
         _ = Glibc.close(signals)
         _ = Glibc.close(epoll)
@@ -77,8 +80,16 @@ import Glibc
     {
         let socketAddress = try ListenSocket.address(of: address)
         let descriptor = try ListenSocket.open(socketAddress, backlog: Self.backlog)
+        if let file = SocketFile(at: socketAddress) { socketFiles.append((descriptor, file)) }
         watch(descriptor, token: token, for: .read)
         return (descriptor, ListenSocket.localAddress(of: descriptor) ?? socketAddress)
+    }
+
+    mutating func stopListening(_ listener: Descriptor) {
+        // First the file: a successor may be waiting to listen at the same path.
+        for (owner, file) in socketFiles where owner == listener { file.remove() }
+        socketFiles.removeAll { $0.listener == listener }
+        close(listener, reset: false)
     }
 
     mutating func accept(_ listener: Descriptor) -> AcceptOutcome {
@@ -88,7 +99,7 @@ import Glibc
             }
             if descriptor >= 0 {
                 Self.setNoDelay(descriptor, family: peer.family)
-                return .accepted(descriptor, peer: peer.description)
+                return .accepted(descriptor, peer: peer)
             }
             switch errno {
             // The peer gave up while it waited in the backlog; the next one may be there.

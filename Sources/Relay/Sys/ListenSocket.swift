@@ -1,6 +1,31 @@
 import CLinux
 import Glibc
 
+/// The file that the kernel made for a Unix socket, known by its number, lest another's be removed.
+struct SocketFile {
+    private let path: String
+    private let device: dev_t
+    private let inode: ino_t
+
+    /// The socket file at the address; nil where the address is none of a file, or nothing is there.
+    init?(at address: SocketAddress) {
+        guard address.family == AF_UNIX else { return nil }
+        var status = stat()
+        guard unsafe lstat(address.description, &status) == 0 else { return nil }
+        path = address.description
+        device = status.st_dev
+        inode = status.st_ino
+    }
+
+    /// Removes the file, unless another has taken its place.
+    func remove() {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0, status.st_dev == device, status.st_ino == inode
+        else { return }
+        _ = unsafe unlink(path)
+    }
+}
+
 /// Opening of listening sockets.
 enum ListenSocket {
     /// The socket address behind a configured one; a host name is looked up, which may block: this

@@ -26,7 +26,7 @@ enum Resolution: Equatable, Sendable {
 
 /// What came of an attempt to take a connection from a listener.
 enum AcceptOutcome: Equatable {
-    case accepted(Descriptor, peer: String)
+    case accepted(Descriptor, peer: SocketAddress)
     case wouldBlock
     case failed(SystemError)
 }
@@ -62,6 +62,8 @@ protocol Sys: ~Copyable {
     /// Returns its descriptor and the address, with the port that was really bound.
     mutating func listen(_ address: ListenAddress, token: Token) throws(SystemError)
         -> (Descriptor, SocketAddress)
+    /// Closes a listening socket; the file of a Unix socket goes with it, if it is still this one's.
+    mutating func stopListening(_ listener: Descriptor)
     /// Takes one connection, nonblocking.
     mutating func accept(_ listener: Descriptor) -> AcceptOutcome
 

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import subprocess
 import threading
@@ -51,16 +52,22 @@ def run_to_end(*arguments, settings=None, timeout=PATIENCE):
         text=True, timeout=timeout, stdin=subprocess.DEVNULL)
 
 
+def _set_limits(limits):
+    for limit, value in limits.items():
+        resource.setrlimit(limit, (value, value))
+
+
 class Daemon:
     """A running daemon with what it has written so far."""
 
-    def __init__(self, settings, arguments=()):
+    def __init__(self, settings, arguments=(), limits=None):
         self.lines = []
         self.stderr = ""
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
             [str(binary()), *arguments], env=_environment(_DEFAULTS | settings),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=(lambda: _set_limits(limits)) if limits else None)
         self._readers = [
             threading.Thread(target=self._collect_lines, daemon=True),
             threading.Thread(target=self._collect_errors, daemon=True),

@@ -101,6 +101,16 @@ struct SettingsLoaderTests {
         Change("STATUS_MAX_MESSAGE_SIZE", "1MB") { $0.maxMessageSize = 1_048_576 },
         Change("STATUS_MAX_PAYLOAD_SIZE", "1024MiB", "1024MB") { $0.maxPayloadSize = 1 << 30 },
         Change("STATUS_MAX_CONNECTIONS", "100") { $0.maxConnections = 100 },
+        Change("STATUS_DRAIN_DELAY", "5s") { $0.drainDelay = .seconds(5) },
+        Change("STATUS_DRAIN_WINDOW", "60s", "1m") { $0.drainWindow = .seconds(60) },
+        Change("STATUS_ACCEPT_RATE", "0") { $0.acceptRate = 0 },
+        Change("STATUS_MAX_MESSAGE_RATE", "7") { $0.maxMessageRate = 7 },
+        Change(
+            "STATUS_TRUSTED_PROXIES", " 10.1.2.3/8, ::1 ,,UNIX", "10.0.0.0/8,::1,unix"
+        ) {
+            $0.trustedProxies =
+                (try? TrustedProxies(parsing: "10.0.0.0/8,::1,unix")) ?? TrustedProxies()
+        },
     ]
 
     @Test("takes values from the environment", arguments: changes)
@@ -146,6 +156,10 @@ struct SettingsLoaderTests {
         ("STATUS_MAX_MESSAGE_SIZE", "KB"), ("STATUS_MAX_MESSAGE_SIZE", "1GB"),
         ("STATUS_MAX_MESSAGE_SIZE", "1025MB"), ("STATUS_MAX_PAYLOAD_SIZE", "0KB"),
         ("STATUS_MAX_PAYLOAD_SIZE", "9223372036854775807KB"), ("STATUS_MAX_CONNECTIONS", "-1"),
+        ("STATUS_MAX_CONNECTIONS_PER_ADDRESS", "-1"), ("STATUS_ACCEPT_RATE", "fast"),
+        ("STATUS_MAX_MESSAGE_RATE", "1000001"), ("STATUS_DRAIN_DELAY", "-1s"),
+        ("STATUS_DRAIN_WINDOW", "10"), ("STATUS_TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("STATUS_TRUSTED_PROXIES", "10.0.0.1,proxy.example"), ("STATUS_TRUSTED_PROXIES", ","),
     ]
 
     @Test("falls back to the default and names the variable", arguments: refused)
@@ -159,7 +173,8 @@ struct SettingsLoaderTests {
         #expect(problem.refusedValue == text)
         #expect(problem.outcome == .fallback(row.defaultText))
         #expect(problem.description.hasPrefix("\(variable)=\"\(text)\" "))
-        #expect(problem.description.hasSuffix("the default is used: \(row.defaultText)"))
+        let shown = row.defaultText.isEmpty ? "empty" : row.defaultText
+        #expect(problem.description.hasSuffix("the default is used: \(shown)"))
         #expect(entry(variable, configuration)?.origin == .standard)
         #expect(configuration.isFaulty)
         #expect(configuration.fatal == nil && configuration.usageError == nil)
@@ -218,6 +233,10 @@ struct SettingsLoaderTests {
         #expect(reversed.warnings.map(\.name) == ["STATUS_REDIS_RETRY_BASE"])
         #expect(reversed.isFaulty)
         #expect(load(["STATUS_PING_INTERVAL": "75s"]).isFaulty)
+        let cap = ["STATUS_MAX_CONNECTIONS_PER_ADDRESS": "2"]
+        #expect(load(cap).warnings.map(\.name) == ["STATUS_MAX_CONNECTIONS_PER_ADDRESS"])
+        let proxies = ["STATUS_TRUSTED_PROXIES": "127.0.0.1"]
+        #expect(load(cap.merging(proxies) { $1 }).warnings.isEmpty)
     }
 
     @Test("has one row for each setting, none with a name of another")

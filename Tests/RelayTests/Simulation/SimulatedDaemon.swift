@@ -77,8 +77,8 @@ final class SimulatedDaemon {
     }
 
     /// Opens a TCP connection as a browser would.
-    func connect() -> SimulatedPage {
-        guard let connection = world.connect(port: Self.port) else {
+    func connect(from host: String = "10.0.0.1") -> SimulatedPage {
+        guard let connection = world.connect(port: Self.port, from: host) else {
             preconditionFailure("the daemon does not listen")
         }
         return SimulatedPage(connection)
@@ -98,9 +98,11 @@ final class SimulatedDaemon {
     }
 
     /// Opens a WebSocket and lets the daemon answer.
-    func open(_ path: String = "/run:status") -> SimulatedPage {
-        let page = connect()
-        page.sendUpgrade(path)
+    func open(
+        _ path: String = "/run:status", from host: String = "10.0.0.1", headers: [String] = []
+    ) -> SimulatedPage {
+        let page = connect(from: host)
+        page.sendUpgrade(path, headers: headers)
         settle()
         return page
     }

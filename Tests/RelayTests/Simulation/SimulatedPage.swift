@@ -19,6 +19,8 @@ final class SimulatedPage {
     private(set) var texts: [String] = []
     /// The close frame's code, once it has come; 1005 for none.
     private(set) var closeCode: UInt16?
+    /// The reason in the close frame.
+    private(set) var closeReason = ""
     private(set) var pongs = 0
 
     init(_ connection: World.Connection) { self.connection = connection }
@@ -94,7 +96,9 @@ final class SimulatedPage {
             case .incomplete: return
             case .text(let payload):
                 texts.append(String(decoding: payload.bytes(in: received), as: UTF8.self))
-            case .close(let code, _): closeCode = code ?? 1005
+            case .close(let code, let reason):
+                closeCode = code ?? 1005
+                closeReason = String(decoding: reason.bytes(in: received), as: UTF8.self)
             case .pong: pongs += 1
             case .binary, .ping: break
             }

@@ -84,6 +84,12 @@ final class SimulatedRedis {
                 reply.bulkString("subscribe")
                 reply.bulkString(command[1])
                 reply.integer(1)
+            case "UNSUBSCRIBE":
+                sessions[index].channel = nil
+                reply.pushHeader(3)
+                reply.bulkString("unsubscribe")
+                reply.bulkString(command[1])
+                reply.integer(0)
             case "PING": ping(command, sessions[index], &reply)
             default: reply.simpleString("OK")
             }

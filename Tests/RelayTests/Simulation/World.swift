@@ -42,6 +42,16 @@ final class World {
         fileprivate var interest: Interest = []
         /// The other end, where both ends are the daemon's.
         fileprivate weak var twin: Connection?
+        /// The address of the other end; a path stands for a Unix socket.
+        fileprivate var peerHost = ""
+        fileprivate var peer: SocketAddress {
+            let port = UInt16(truncatingIfNeeded: descriptor)
+            guard
+                let address = SocketAddress(numeric: peerHost, port: port)
+                    ?? SocketAddress(path: peerHost)
+            else { preconditionFailure("a peer has no address") }
+            return address
+        }
         /// How often the daemon has written.
         var writes = 0
 
@@ -81,9 +91,10 @@ final class World {
     var openDescriptors: Int { connections.values.count { !$0.isClosed } }
 
     /// Connects to the listener of a port; nil where nobody listens.
-    func connect(port: UInt16) -> Connection? {
+    func connect(port: UInt16, from host: String = "10.0.0.1") -> Connection? {
         guard let listener = portListeners[port] else { return nil }
         let connection = makeConnection()
+        connection.peerHost = host
         backlog[listener, default: []].append(connection)
         return connection
     }
@@ -156,6 +167,8 @@ struct SimulatedSys: Sys {
         return (world.listen(port: port, token: token), bound)
     }
 
+    mutating func stopListening(_ listener: Descriptor) { world.close(listener) }
+
     mutating func accept(_ listener: Descriptor) -> AcceptOutcome { world.accept(listener) }
 
     mutating func resolve(host: String, port: UInt16, token: Token) {
@@ -225,7 +238,7 @@ extension World {
         if hasNoDescriptors { return .failed(.noDescriptors) }
         guard let connection = backlog[listener]?.first else { return .wouldBlock }
         backlog[listener]?.removeFirst()
-        return .accepted(connection.descriptor, peer: "10.0.0.1:\(connection.descriptor)")
+        return .accepted(connection.descriptor, peer: connection.peer)
     }
 
     fileprivate func resolve(host: String, port: UInt16, token: Token) {
