@@ -41,6 +41,10 @@ struct ConnectionOptions: ParsableArguments {
 struct RedisOptions: ParsableArguments {
     @Option(name: .customLong("redis-url"), help: .setting("redis-url"))
     var redisUrl: String?
+    @Option(name: .customLong("redis-sentinel-username"), help: .setting("redis-sentinel-username"))
+    var redisSentinelUsername: String?
+    @Option(name: .customLong("redis-sentinel-password"), help: .setting("redis-sentinel-password"))
+    var redisSentinelPassword: String?
     @Option(name: .customLong("redis-request-timeout"), help: .setting("redis-request-timeout"))
     var redisRequestTimeout: String?
     @Option(name: .customLong("redis-ping-interval"), help: .setting("redis-ping-interval"))
@@ -58,7 +62,10 @@ struct RedisOptions: ParsableArguments {
 
     var values: [SettingFlag] {
         [
-            ("redis-url", redisUrl), ("redis-request-timeout", redisRequestTimeout),
+            ("redis-url", redisUrl),
+            ("redis-sentinel-username", redisSentinelUsername),
+            ("redis-sentinel-password", redisSentinelPassword),
+            ("redis-request-timeout", redisRequestTimeout),
             ("redis-ping-interval", redisPingInterval), ("redis-max-retries", redisMaxRetries),
             ("redis-retry-base", redisRetryBase), ("redis-retry-max", redisRetryMax),
             ("redis-dial-concurrency", redisDialConcurrency), ("redis-dial-rate", redisDialRate),

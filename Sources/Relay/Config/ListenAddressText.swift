@@ -70,6 +70,11 @@ struct HostAndPort: Equatable {
         port = number
     }
 
+    /// The host as it stands before a port: an IPv6 address in brackets.
+    static func bracketed(_ host: String) -> String {
+        host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
+    }
+
     /// Whether the text looks like an IPv6 address, with or without a zone.
     ///
     /// It need not be one: the resolver has the last word.

@@ -6,6 +6,8 @@ public struct RedisTarget: Sendable, Hashable {
         case tcp(host: String, port: UInt16)
         /// A Unix socket at an absolute path.
         case unix(path: String)
+        /// The present master of a service, which Sentinels know.
+        case sentinel(SentinelService)
     }
 
     /// Where the server listens.
@@ -31,8 +33,10 @@ public struct RedisTarget: Sendable, Hashable {
         }
         switch address {
         case .tcp(let host, let port):
-            let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
+            let name = HostAndPort.bracketed(host)
             return "\(usesTLS ? "rediss" : "redis")://\(credentials)\(name):\(port)/\(database)"
+        case .sentinel(let service):
+            return "redis+sentinel://\(credentials)\(service.hosts)/\(service.name)/\(database)"
         case .unix(let path):
             return "unix://\(credentials)\(PercentEncoding.encode(path, keepingSlash: true))"
                 + "?db=\(database)"

@@ -1,9 +1,11 @@
 /// Reads the URL of a Redis server.
 ///
-/// `redis://[user[:password]@][host][:port][/database]`, `rediss://…` for TLS and
-/// `unix://[user[:password]@]/path[?db=N]`. What is left out is `localhost`, 6379 and database 0,
-/// as the Redis clients of other languages have it. No error quotes any part of the URL, since a
-/// password that was not percent-encoded may be found in each of them.
+/// `redis://[user[:password]@][host][:port][/database]`, `rediss://…` for TLS,
+/// `unix://[user[:password]@]/path[?db=N]` and
+/// `redis+sentinel://[user[:password]@]host[:port][,host[:port]…]/service[/database]`. What is left
+/// out is `localhost`, 6379 (26379 of a Sentinel) and database 0, as the Redis clients of other
+/// languages have it. No error quotes any part of the URL, since a password that was not
+/// percent-encoded may be found in each of them.
 struct RedisURL: Equatable {
     /// The server that the URL names.
     var target: RedisTarget
@@ -20,8 +22,12 @@ struct RedisURL: Equatable {
         case "redis": return try parseTCP(rest, usesTLS: false)
         case "rediss": return try parseTCP(rest, usesTLS: true)
         case "unix": return try parseUnix(rest)
+        case "redis+sentinel": return try parseSentinel(rest)
+        case "rediss+sentinel":
+            throw InvalidValue("asks for TLS together with Sentinel, which is not supported")
         default:
-            throw InvalidValue("is not a Redis URL: its scheme is not redis, rediss or unix")
+            throw InvalidValue(
+                "is not a Redis URL: its scheme is not redis, rediss, unix or redis+sentinel")
         }
     }
 
@@ -68,6 +74,20 @@ struct RedisURL: Equatable {
             throw InvalidValue("has a query other than db=N")
         }
         url.target.database = try parseDatabase(query.dropFirst("db=".count), orElse: 0)
+        return url
+    }
+
+    private static func parseSentinel(_ text: Substring) throws(InvalidValue) -> RedisURL {
+        let end = text.utf8.firstIndex(where: Array("/?#".utf8).contains) ?? text.endIndex
+        var url = RedisURL(target: RedisTarget(), hasPassword: false)
+        let hosts = try url.takeCredentials(text[..<end])
+        let path = text[end...].dropFirst()
+        guard !text[end...].utf8.contains(where: Array("?#".utf8).contains) else {
+            throw InvalidValue("has a query or a fragment, which a Redis URL cannot have \(hint)")
+        }
+        let (name, database) = path.splitOnce("/") ?? (path, "")
+        url.target.address = .sentinel(try SentinelService(hosts: hosts, name: name))
+        url.target.database = try parseDatabase(database, orElse: 0)
         return url
     }
 

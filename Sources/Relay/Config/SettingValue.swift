@@ -134,6 +134,22 @@ extension SettingValue<TrustedProxies> {
         print: { $0.configured })
 }
 
+extension SettingValue<String?> {
+    /// Any text; an empty one stands for none.
+    static let optionalText = SettingValue(
+        placeholder: "text",
+        parse: { (text) throws(InvalidValue) in text.isEmpty ? nil : text },
+        print: { $0 ?? "" })
+}
+
+extension SettingValue<Secret?> {
+    /// A password, which is never printed; an empty one stands for none.
+    static let secret = SettingValue(
+        placeholder: "password",
+        parse: { (text) throws(InvalidValue) in text.isEmpty ? nil : Secret(text) },
+        print: { $0 == nil ? "" : Secret.mask })
+}
+
 extension SettingValue<ListenAddress> {
     /// `host:port`, `:port`, `[v6]:port` or `unix:/path`.
     static let listenAddress = SettingValue(

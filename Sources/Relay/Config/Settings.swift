@@ -7,6 +7,10 @@ public struct Settings: Sendable, Equatable {
     public var listenAddress = ListenAddress.tcp(host: "", port: 9002)
     /// The Redis server, the credentials and the database.
     public var redis = RedisTarget()
+    /// The user that the Sentinels know; nil stands for their default user.
+    public var redisSentinelUsername: String?
+    /// The Sentinels' own password; nil means that no `AUTH` is sent to them.
+    public var redisSentinelPassword: Secret?
     /// The time between two heartbeats to a browser; positive.
     public var pingInterval = Nanoseconds.seconds(5)
     /// How long a browser may be silent before it is disconnected; positive.

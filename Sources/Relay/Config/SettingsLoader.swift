@@ -150,6 +150,11 @@ public struct SettingsLoader {
                 "is not longer than STATUS_PING_INTERVAL: clients are cut off between two"
                     + " heartbeats")
         }
+        if settings.redisSentinelUsername != nil, settings.redisSentinelPassword == nil {
+            warn(
+                "STATUS_REDIS_SENTINEL_USERNAME",
+                "has no effect without STATUS_REDIS_SENTINEL_PASSWORD")
+        }
         if settings.redisRetryBase > settings.redisRetryMax {
             warn(
                 "STATUS_REDIS_RETRY_BASE",

@@ -44,6 +44,12 @@ public enum SettingsTable {
             "STATUS_LISTEN_ADDR", \.listenAddress, .listenAddress,
             "where browsers connect: host:port, :port, [v6]:port or unix:/path"),
         redisURL,
+        SettingRow(
+            "STATUS_REDIS_SENTINEL_USERNAME", \.redisSentinelUsername, .optionalText,
+            "the user that the Sentinels themselves ask for"),
+        SettingRow(
+            "STATUS_REDIS_SENTINEL_PASSWORD", \.redisSentinelPassword, .secret,
+            "the password that the Sentinels themselves ask for"),
         SettingRow("STATUS_PING_INTERVAL", \.pingInterval, .positiveDuration, "heartbeat cadence"),
         SettingRow(
             "STATUS_PONG_TIMEOUT", \.pongTimeout, .positiveDuration,
@@ -125,7 +131,8 @@ public enum SettingsTable {
     /// The row of the Redis server, whose value has other sources besides its own variable.
     static let redisURL = SettingRow(
         "STATUS_REDIS_URL", \.redis, .redisURL,
-        "redis://, rediss:// (TLS) or unix:// with user, password and database")
+        "redis://, rediss:// (TLS), unix:// or redis+sentinel:// with user, password and database"
+    )
 
     /// Variables that have no flag: they make up the Redis URL where `STATUS_REDIS_URL` is unset.
     public static let companions: [(variable: String, meaning: String)] = [

@@ -1,5 +1,5 @@
 /// Why a link to Redis was lost or could not be made.
-enum LinkFailure: Equatable, Sendable {
+indirect enum LinkFailure: Equatable, Sendable {
     /// Nobody listens there.
     case refused
     /// The connection was reset.
@@ -14,14 +14,25 @@ enum LinkFailure: Equatable, Sendable {
     case timeout(command: String)
     /// A quiet link did not answer its `PING` in time: it is stalled.
     case stalled
+    /// The other end acknowledges nothing any more: it, or the way to it, is gone.
+    case unacknowledged
     /// Redis closed the connection.
     case closedByRedis
+    /// Redis closed the connection in the midst of a message, as it does with a subscriber whose
+    /// output buffer has reached its limit; a Redis that is killed may do the same.
+    case outputBuffer
     /// Redis is reading its data set (`LOADING`).
     case loading
     /// Redis is busy with a script (`BUSY`) or cannot serve now (`TRYAGAIN`, `MASTERDOWN`).
     case busy
     /// Redis has as many clients as it takes.
     case tooManyClients
+    /// The server is not the master that Sentinel names: not yet, or no longer.
+    case notMaster
+    /// The Sentinels that answered do not know the service.
+    case unknownService(String)
+    /// No Sentinel has named a master; this was the last reason, or the one that says most.
+    case sentinel(LinkFailure)
     /// Redis refused the user or password (`WRONGPASS`).
     case wrongPassword
     /// Redis asks for a password and none is configured (`NOAUTH`).
@@ -39,6 +50,7 @@ enum LinkFailure: Equatable, Sendable {
     var isFatalAtStart: Bool {
         switch self {
         case .wrongPassword, .passwordMissing, .noPermission, .badDatabase: true
+        case .sentinel(let failure): failure.isFatalAtStart
         default: false
         }
     }
@@ -83,10 +95,15 @@ enum LinkFailure: Equatable, Sendable {
         case .network: "network"
         case .dialTimeout, .timeout: "timeout"
         case .stalled: "stalled"
+        case .unacknowledged: "stalled"
         case .closedByRedis: "closed"
+        case .outputBuffer: "output_buffer"
         case .loading: "loading"
         case .busy: "busy"
         case .tooManyClients: "max_clients"
+        case .notMaster: "not_master"
+        case .unknownService: "unknown_service"
+        case .sentinel(let failure): failure.isFatalAtStart ? failure.cause : "sentinel"
         case .wrongPassword: "wrong_password"
         case .passwordMissing: "password_missing"
         case .noPermission: "no_permission"
@@ -108,10 +125,17 @@ extension LinkFailure: CustomStringConvertible {
         case .dialTimeout: "no connection in time"
         case .timeout(let command): "timeout: no answer to \(command)"
         case .stalled: "timeout: the link is stalled, PING was not answered"
+        case .unacknowledged: "timeout: the other end acknowledges nothing"
         case .closedByRedis: "Redis closed the connection"
+        case .outputBuffer:
+            "Redis closed the connection in the midst of a message: most likely its output buffer"
+                + " limit (client-output-buffer-limit pubsub)"
         case .loading: "Redis is loading its data set"
         case .busy: "Redis is busy"
         case .tooManyClients: "Redis has reached its maximum number of clients"
+        case .notMaster: "the server is not, or no longer, the master that Sentinel names"
+        case .unknownService(let name): "no Sentinel knows the service \(name)"
+        case .sentinel(let failure): "no Sentinel has named a master: \(failure)"
         case .wrongPassword: "Redis refused the user or password (WRONGPASS)"
         case .passwordMissing: "Redis asks for a password (NOAUTH)"
         case .noPermission(let reply): "no permission: \(reply)"

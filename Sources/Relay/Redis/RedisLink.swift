@@ -1,41 +1,5 @@
 import RESP
 
-/// What a link to Redis is for.
-enum LinkPurpose: Equatable, Sendable {
-    /// Receives the messages of one channel.
-    case subscription(channel: [UInt8])
-    /// Tells whether Redis answers, at start and for `/ready`; it subscribes to nothing.
-    case probe
-}
-
-/// What the shell has to do for a link.
-enum LinkAction: Equatable, Sendable {
-    /// Nothing more: all bytes are consumed.
-    case none
-    /// Look the host name up.
-    case resolve(host: String, port: UInt16)
-    /// Begin a connection to this address.
-    case dial(SocketAddress)
-    /// The subscription is acknowledged (a probe: Redis has answered): the link is live.
-    case live
-    /// Pass on a message; the range is that of its payload in the buffer.
-    case message(payload: Range<Int>)
-    /// A payload of this many bytes was over the limit and has been skipped.
-    case oversized(length: Int)
-    /// The subscription has ended as it was asked to: close the connection.
-    case unsubscribed
-    /// Close the connection, then ask ``RedisLink/retry(after:now:)``.
-    case failed(LinkFailure)
-}
-
-/// What happens after a failure.
-enum RetryDecision: Equatable, Sendable {
-    /// The link tries again after this wait, as attempt number `attempt`.
-    case retry(delay: Nanoseconds, attempt: Int)
-    /// As many attempts as allowed have failed.
-    case giveUp(attempts: Int)
-}
-
 /// One connection to Redis, from the name look-up to the subscription and back again.
 ///
 /// Pure: bytes and instants in, actions and bytes out. The way of a link:
@@ -46,55 +10,44 @@ enum RetryDecision: Equatable, Sendable {
 ///     dialing        connected                    greeting: HELLO 3 [AUTH …] SETNAME …
 ///     dialing        refused, another address     dialing
 ///     greeting       HELLO is not known           greeting in RESP2: AUTH, CLIENT SETNAME
-///     greeting       accepted                     selecting: SELECT, SUBSCRIBE (a probe: PING)
-///     selecting      acknowledged                 live
+///     greeting       accepted                     greeting: SELECT, SUBSCRIBE (a probe: PING)
+///     greeting       acknowledged                 live
 ///     live           quiet for a ping interval    live, a PING with a nonce is out
 ///     live           its use is over              unsubscribing: UNSUBSCRIBE
 ///     unsubscribing  answer, failure or timeout   (closed)
 ///     any other      failure or timeout           backingOff, or givenUp
 ///     backingOff     the delay is over            waiting
 ///
+/// Where Sentinels are to name the server, a ``SentinelQuery`` comes first, at every attempt:
+///
+///     waiting        the dial gate opens          resolving a Sentinel's host, dialing it
+///     dialing        connected                    asking: [AUTH], SENTINEL GET-MASTER-ADDR-BY-NAME
+///     asking         a host and a port            resolving the master's host, dialing it
+///     any of these   failure or timeout           resolving the next Sentinel's host
+///
+/// The greeting then tells whether the server really is the master: a fail-over may be under way.
+/// A probe that was quiet for a ping interval asks the Sentinels again in place of Redis, so that a
+/// master that was replaced, and lives on, is noticed.
+///
 /// Idle is not stalled: only a command that is not answered in time ends a link, and any byte
 /// received counts as life (I5).
 struct RedisLink: ~Copyable {
     /// The longest wait for a TCP connection.
     static let dialLimit = Nanoseconds.seconds(5)
+    /// Most addresses of one name that are dialed in an attempt.
+    static let addressLimit = 16
     /// The longest wait for the answer of a name look-up.
     static let lookUpLimit = Nanoseconds.seconds(10)
     /// The name that the link goes by in `CLIENT LIST`.
     static let clientName = "status2"
 
     enum State: Equatable, Sendable {
-        case waiting, resolving, dialing, greeting, live, unsubscribing, backingOff, givenUp
+        case waiting, resolving, dialing, asking, greeting, live, unsubscribing, backingOff
+        case givenUp
     }
 
-    /// A command whose answer is awaited; answers come in the order of the commands.
-    enum Command: UInt8, Sendable {
-        case hello, auth, setName, select, subscribe, ping, unsubscribe
-
-        var name: String {
-            switch self {
-            case .hello: "HELLO"
-            case .auth: "AUTH"
-            case .setName: "CLIENT SETNAME"
-            case .select: "SELECT"
-            case .subscribe: "SUBSCRIBE"
-            case .ping: "PING"
-            case .unsubscribe: "UNSUBSCRIBE"
-            }
-        }
-
-        /// The command that is sent, and therefore answered, behind this one.
-        func next(for link: borrowing RedisLink) -> Command? {
-            switch self {
-            case .hello: link.target.database == 0 ? Command.select.next(for: link) : .select
-            case .auth: .setName
-            case .setName: Command.hello.next(for: link)
-            case .select: link.purpose == .probe ? .ping : .subscribe
-            case .subscribe, .ping, .unsubscribe: nil
-            }
-        }
-    }
+    /// The channel that a probe subscribes to, if it may, where it may not send `PING`.
+    private static let probeChannel = "status2:probe"
 
     let purpose: LinkPurpose
     private let configuration: SharedSettings
@@ -106,10 +59,21 @@ struct RedisLink: ~Copyable {
 
     private var backoff: Backoff
     private var parser: PubSubParser
-    private var addresses: [SocketAddress] = []
+    /// The address that was last dialed: that of the server where the link is live.
+    private(set) var server: SocketAddress?
+    private var addresses: ArraySlice<SocketAddress> = []
     private var awaited: Command?
-    private var isRESP3 = true
     private var pingNonce: UInt64 = 0
+    /// The question for the master, until it is answered.
+    private var query: SentinelQuery?
+    /// The place in the URL of the Sentinel that has named the present server.
+    private(set) var namingSentinel: Int?
+    /// The present server as that Sentinel named it.
+    private(set) var master: SentinelService.Endpoint?
+    /// Whether a probe that was live is asking the Sentinels again.
+    private var isAskingAgain = false
+    /// Whether it is open that the server is a master.
+    private var mustTellRole = false
     /// When the last byte came from Redis.
     private(set) var lastByteAt = Instant.never
     /// When the present state, or the awaited command, is given up.
@@ -128,12 +92,15 @@ struct RedisLink: ~Copyable {
     }
 
     private var settings: Settings { configuration.settings }
-    fileprivate var target: RedisTarget { configuration.settings.redis }
+    private var target: RedisTarget { configuration.settings.redis }
 
     var isLive: Bool { state == .live }
 
     /// Whether the channel's messages come: until Redis says that the subscription has ended.
     private var isReceiving: Bool { state == .live || state == .unsubscribing }
+
+    /// Whether Redis is known to answer: a probe that asks the Sentinels again has not failed yet.
+    var isAnswering: Bool { isLive || isAskingAgain }
 
     /// Whether the bytes that are received and not consumed begin with the start of a value.
     var isBetweenValues: Bool { parser.isBetweenValues }
@@ -146,12 +113,13 @@ struct RedisLink: ~Copyable {
 
     // MARK: - Making the connection
 
-    /// The dial gate lets the link through.
-    mutating func begin(now: Instant) -> LinkAction {
+    /// The dial gate lets the link through; `firstSentinel` is the place of the one to ask first.
+    mutating func begin(firstSentinel: Int = 0, now: Instant) -> LinkAction {
         dials += 1
-        parser = Self.makeParser(settings)
-        isRESP3 = true
         awaited = nil
+        query = nil
+        namingSentinel = nil
+        mustTellRole = false
         switch target.address {
         case .unix(let path):
             guard let address = SocketAddress(path: path) else {
@@ -159,40 +127,78 @@ struct RedisLink: ~Copyable {
             }
             return dial([address], now: now)
         case .tcp(let host, let port):
-            state = .resolving
-            stateDeadline = now + Self.lookUpLimit
-            return .resolve(host: host, port: port)
+            return resolve(host: host, port: port, now: now)
+        case .sentinel(let service):
+            let query = SentinelQuery(service: service, first: firstSentinel)
+            self.query = query
+            mustTellRole = true
+            return resolve(host: query.sentinel.host, port: query.sentinel.port, now: now)
         }
+    }
+
+    private mutating func resolve(host: String, port: UInt16, now: Instant) -> LinkAction {
+        state = .resolving
+        stateDeadline = now + Self.lookUpLimit
+        return .resolve(host: host, port: port)
     }
 
     /// The look-up has ended.
     mutating func resolved(_ resolution: Resolution, now: Instant) -> LinkAction {
         guard state == .resolving else { return .none }
         switch resolution {
-        case .addresses(let found): return dial(found, now: now)
-        case .failed(let reason): return .failed(.nameLookup(reason))
+        case .addresses(let found): return dial(found.prefix(Self.addressLimit), now: now)
+        case .failed(let reason): return failed(.nameLookup(reason), now: now)
         }
     }
 
     /// The dial failed: the next address is tried, if there is one.
     mutating func dialFailed(_ error: SystemError, now: Instant) -> LinkAction {
         guard state == .dialing else { return .none }
-        return addresses.isEmpty ? .failed(LinkFailure(error)) : dial(addresses, now: now)
+        return addresses.isEmpty
+            ? failed(LinkFailure(error), now: now) : dial(addresses, now: now)
     }
 
-    private mutating func dial(_ candidates: [SocketAddress], now: Instant) -> LinkAction {
-        guard let address = candidates.first else { return .failed(.nameLookup("no address")) }
+    private mutating func dial(_ candidates: ArraySlice<SocketAddress>, now: Instant) -> LinkAction
+    {
+        guard let address = candidates.first else {
+            return failed(.nameLookup("no address"), now: now)
+        }
         state = .dialing
-        stateDeadline = now + Self.dialLimit
-        addresses = Array(candidates.dropFirst())
+        stateDeadline = now + (query == nil ? Self.dialLimit : SentinelQuery.dialLimit)
+        addresses = candidates.dropFirst()
+        server = address
         return .dial(address)
     }
 
-    /// The connection is made: the greeting goes out.
+    /// What follows a failure on the way: the next Sentinel, if one is left to be asked.
+    private mutating func failed(_ failure: LinkFailure, now: Instant) -> LinkAction {
+        guard query != nil else { return .failed(failure) }
+        guard query?.advance(after: failure) == true, let next = query?.sentinel else {
+            return .failed(query?.outcome ?? failure)
+        }
+        return resolve(host: next.host, port: next.port, now: now)
+    }
+
+    /// The connection has ended; `error` is nil at the end of the stream.
+    ///
+    /// `unparsed` is the number of received bytes that are not consumed.
+    mutating func lost(_ error: SystemError?, unparsed: Int, now: Instant) -> LinkAction {
+        if state == .live, error == nil || error == .connectionReset,
+            unparsed > 0 || !parser.isBetweenValues
+        {
+            return .failed(.outputBuffer)
+        }
+        guard let error else { return failed(.closedByRedis, now: now) }
+        return failed(error == .timedOut ? .unacknowledged : LinkFailure(error), now: now)
+    }
+
+    /// The connection is made: the greeting goes out, or the question to a Sentinel.
     mutating func connected(now: Instant, output: inout RESPEncoder) {
-        state = .greeting
+        parser = Self.makeParser(settings)
         addresses = []
         lastByteAt = now
+        guard query == nil else { return askSentinel(now: now, output: &output) }
+        state = .greeting
         var hello = ["HELLO", "3"]
         if let password = target.password {
             hello += ["AUTH", target.username ?? "default", password.revealed]
@@ -200,6 +206,15 @@ struct RedisLink: ~Copyable {
         hello += ["SETNAME", Self.clientName]
         output.command(hello)
         expect(.hello, now: now)
+    }
+
+    private mutating func askSentinel(now: Instant, output: inout RESPEncoder) {
+        state = .asking
+        let timeout = settings.redisRequestTimeout
+        stateDeadline = now + (timeout == .zero ? SentinelQuery.unlimitedAnswerLimit : timeout)
+        let username = settings.redisSentinelUsername
+        let password = settings.redisSentinelPassword
+        query?.ask(username: username, password: password, output: &output)
     }
 
     private mutating func expect(_ command: Command, now: Instant) {
@@ -225,7 +240,7 @@ struct RedisLink: ~Copyable {
             do throws(RESPError) {
                 step = try parser.next(bytes, from: offset)
             } catch {
-                return .failed(.protocolError("\(error)"))
+                return failed(.protocolError("\(error)"), now: now)
             }
             offset = step.end
             switch step.event {
@@ -242,8 +257,24 @@ struct RedisLink: ~Copyable {
                 return .failed(.protocolError("Redis ended the subscription"))
             case .reply(let value):
                 if value.kind == .push { continue }
+                if state == .asking {
+                    if let action = sentinelAnswered(value, now: now) { return action }
+                    continue
+                }
                 if let action = answered(value, now: now, output: &output) { return action }
             }
+        }
+    }
+
+    private mutating func sentinelAnswered(_ reply: RESPValue, now: Instant) -> LinkAction? {
+        switch query?.answered(reply) {
+        case .incomplete?, nil: return nil
+        case .failed(let failure)?: return failed(failure, now: now)
+        case .master(let endpoint)?:
+            namingSentinel = query?.index
+            master = endpoint
+            query = nil
+            return resolve(host: endpoint.host, port: endpoint.port, now: now)
         }
     }
 
@@ -264,13 +295,16 @@ struct RedisLink: ~Copyable {
                 greetInRESP2(now: now, output: &output)
                 return nil
             }
-            // The name is for people's eyes; a server that knows no names still serves.
-            if command != .setName {
-                return .failed(LinkFailure(reply: text, to: command.name))
+            let failure = LinkFailure(reply: text, to: command.name)
+            if command == .ping, state == .greeting, case .noPermission = failure {
+                // Redis answers; that the user may subscribe remains to be shown.
+                output.command(["SUBSCRIBE", Self.probeChannel])
+                expect(.subscribe, now: now)
+                return nil
             }
-        }
-        if (command == .subscribe) != (reply == nil) {
-            return .failed(.protocolError("unexpected answer to \(command.name)"))
+            if !isHarmless(failure, to: command) { return .failed(failure) }
+        } else if let failure = rejection(of: reply, to: command) {
+            return .failed(failure)
         }
         awaited = nil
         if state == .live {
@@ -278,16 +312,69 @@ struct RedisLink: ~Copyable {
             stateDeadline = .never
             return nil
         }
-        if let next = command.next(for: self) {
+        if let next = self.next(after: command) {
             if command == .hello || command == .setName { sendSelection(&output) }
             expect(next, now: now)
             return nil
         }
         state = .live
+        isAskingAgain = false
         stateDeadline = .never
         failedAttempts = 0
         backoff.reset()
         return .live
+    }
+
+    /// Whether the link serves its purpose although a command was refused.
+    private func isHarmless(_ failure: LinkFailure, to command: Command) -> Bool {
+        switch (command, failure) {
+        // The name is for people's eyes; a server that knows no names still serves.
+        case (.setName, _): true
+        // An answer is an answer: the link is not stalled.
+        case (.ping, .noPermission): true
+        // A probe whose user may subscribe, though not to this channel.
+        case (.subscribe, .noPermission(let reply)):
+            purpose == .probe && !reply.contains("'subscribe' command")
+        default: false
+        }
+    }
+
+    /// What is wrong with an answer that is no error; `reply` is nil for the subscription's push.
+    private mutating func rejection(of reply: RESPValue?, to command: Command) -> LinkFailure? {
+        if (command == .subscribe) != (reply == nil) {
+            return .protocolError("unexpected answer to \(command.name)")
+        }
+        switch command {
+        case .hello where mustTellRole:
+            guard let role = reply?.value(forKey: "role")?.string else { return nil }
+            mustTellRole = false
+            return role == "master" ? nil : .notMaster
+        case .role:
+            mustTellRole = false
+            var parts = reply?.children
+            return parts?.next()?.string == "master" ? nil : .notMaster
+        case .ping where state == .live:
+            // In RESP2 a subscriber gets an array of "pong" and the nonce.
+            let echo =
+                reply?.kind == .array
+                ? reply?.children.dropFirst().first(where: { _ in true }) : reply
+            return echo?.string == pingText ? nil : .protocolError("the answer to another PING")
+        default:
+            return nil
+        }
+    }
+
+    private var pingText: String { String(pingNonce, radix: 16) }
+
+    /// The command that is sent, and therefore answered, behind another.
+    private func next(after command: Command) -> Command? {
+        switch command {
+        case .auth: .setName
+        case .hello, .setName: target.database == 0 ? next(after: .select) : .select
+        case .select: mustTellRole ? .role : next(after: .role)
+        case .role: purpose == .probe ? .ping : .subscribe
+        case .subscribe, .ping, .unsubscribe: nil
+        }
     }
 
     private static func saysUnknown(_ text: String) -> Bool {
@@ -295,7 +382,6 @@ struct RedisLink: ~Copyable {
     }
 
     private mutating func greetInRESP2(now: Instant, output: inout RESPEncoder) {
-        isRESP3 = false
         if let password = target.password {
             let user = target.username.map { [$0] } ?? []
             output.command(["AUTH"] + user + [password.revealed])
@@ -307,6 +393,7 @@ struct RedisLink: ~Copyable {
     /// Sends what follows the greeting, in one piece.
     private mutating func sendSelection(_ output: inout RESPEncoder) {
         if target.database != 0 { output.command(["SELECT", String(target.database)]) }
+        if mustTellRole { output.command(["ROLE"]) }
         switch purpose {
         case .probe: output.command(["PING"])
         case .subscription(let channel):
@@ -338,15 +425,22 @@ struct RedisLink: ~Copyable {
             stateDeadline = .never
             return .none
         case .resolving:
-            return .failed(.nameLookup("no answer in time"))
+            return failed(.nameLookup("no answer in time"), now: now)
         case .dialing:
             return dialFailed(.timedOut, now: now)
+        case .asking:
+            return failed(.timeout(command: "SENTINEL"), now: now)
         case .greeting, .unsubscribing:
             return .failed(.timeout(command: awaited?.name ?? ""))
         case .live:
             guard awaited == nil else { return .failed(.stalled) }
+            if purpose == .probe, namingSentinel != nil {
+                state = .waiting
+                isAskingAgain = true
+                return .none
+            }
             pingNonce &+= 1
-            output.command(["PING", String(pingNonce, radix: 16)])
+            output.command(["PING", pingText])
             expect(.ping, now: now)
             return .none
         }
@@ -358,15 +452,17 @@ struct RedisLink: ~Copyable {
     mutating func retry(cap: Int, now: Instant) -> RetryDecision {
         failedAttempts += 1
         awaited = nil
+        query = nil
+        isAskingAgain = false
         guard cap == 0 || failedAttempts < cap else {
             state = .givenUp
             stateDeadline = .never
             return .giveUp(attempts: failedAttempts)
         }
-        let delay = backoff.next(
+        let wait = backoff.next(
             base: settings.redisRetryBase, maximum: settings.redisRetryMax)
         state = .backingOff
-        stateDeadline = now + delay
-        return .retry(delay: delay, attempt: failedAttempts + 1)
+        stateDeadline = now + wait.delay
+        return .retry(wait, attempt: failedAttempts + 1)
     }
 }

@@ -75,9 +75,12 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
     }
 
     /// Begins a connection; its decision is told as room to write.
-    mutating func dial(_ address: SocketAddress, in socket: inout Socket) -> SystemError? {
+    mutating func dial(
+        _ address: SocketAddress, keepAlive: KeepAlive? = nil, in socket: inout Socket
+    ) -> SystemError? {
         do throws(SystemError) {
-            socket.descriptor = try sys.dial(address, token: socket.token)
+            socket.descriptor = try sys.dial(
+                address, keepAlive: keepAlive, token: socket.token)
             socket.interest = .write
             socket.hasEnded = false
             return nil

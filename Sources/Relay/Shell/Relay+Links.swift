@@ -30,7 +30,8 @@ extension Relay where S: ~Copyable {
                 metrics.redisReconnects += 1
                 metrics.redisReconnectsByCause[links[id].lastCause, default: 0] += 1
             }
-            perform(links[id].machine.begin(now: loop.now), on: id)
+            perform(
+                links[id].machine.begin(firstSentinel: firstSentinel, now: loop.now), on: id)
             if links.contains(id) { arm(link: id) }
         }
         if let deadline = gate.nextDeadline(now: loop.now) {
@@ -84,9 +85,14 @@ extension Relay where S: ~Copyable {
         if links.contains(id), writable { loop.markDirty(&links[id].socket) }
     }
 
+    /// The look-up of a link's host has ended.
+    mutating func linkResolved(_ id: SlotID, _ resolution: Resolution) {
+        perform(links[id].machine.resolved(resolution, now: loop.now), on: id)
+        if links.contains(id) { arm(link: id) }
+    }
+
     private mutating func decideDial(_ id: SlotID) {
         if let error = loop.sys.dialError(links[id].socket.descriptor) {
-            loop.disconnect(&links[id].socket)
             perform(links[id].machine.dialFailed(error, now: loop.now), on: id)
         } else {
             encoder.removeAll()
@@ -104,9 +110,9 @@ extension Relay where S: ~Copyable {
             if trace != nil { traceReceived(buffer[..<count], on: id) }
             consumeLink(id, &buffer, count)
             if trace != nil { alignTrace(of: id) }
-        case .endOfStream: linkFailed(id, .closedByRedis)
+        case .endOfStream: linkLost(id, nil)
         case .wouldBlock: break
-        case .failed(let error): linkFailed(id, LinkFailure(error))
+        case .failed(let error): linkLost(id, error)
         }
         loop.giveBack(&buffer)
         if links.contains(id) { arm(link: id) }
@@ -125,7 +131,7 @@ extension Relay where S: ~Copyable {
             } else {
                 perform(action, on: id)
             }
-            // Delivering may end the client and its link; a failure leaves nothing to keep.
+            // Delivering may end the client and its link; a closed connection leaves nothing to keep.
             guard links.contains(id), links[id].socket.isOpen else { return }
         }
         loop.keep(&buffer, from: offset, of: total, in: &links[id].socket)
@@ -158,10 +164,16 @@ extension Relay where S: ~Copyable {
             case .none, .message:
                 return
             case .resolve(let host, let port):
+                disconnectLink(id)
                 loop.sys.resolve(host: host, port: port, token: Token(.link, id))
                 return
             case .dial(let address):
-                guard let error = loop.dial(address, in: &links[id].socket) else { return }
+                disconnectLink(id)
+                let keepAlive = KeepAlive(settings)
+                guard
+                    let error = loop.dial(
+                        address, keepAlive: keepAlive, in: &links[id].socket)
+                else { return }
                 action = links[id].machine.dialFailed(error, now: loop.now)
             case .live:
                 linkIsLive(id)
@@ -185,8 +197,9 @@ extension Relay where S: ~Copyable {
 
     private mutating func linkIsLive(_ id: SlotID) {
         endDial(id)
+        if let index = links[id].machine.namingSentinel { firstSentinel = index }
         guard links[id].machine.purpose != .probe else {
-            log.redis.info("redis answers", metadata: ["url": "\(settings.redis)"])
+            probeIsLive(id)
             if phase == .starting {
                 phase = .serving
                 log.server.info("ready")
@@ -202,6 +215,21 @@ extension Relay where S: ~Copyable {
         }
     }
 
+    private mutating func probeIsLive(_ id: SlotID) {
+        // One that only asked the Sentinels again has nothing new to tell.
+        if links[id].server != links[id].machine.server {
+            links[id].server = links[id].machine.server
+            var metadata: Logger.Metadata = ["url": "\(settings.redis)"]
+            if let server = links[id].server { metadata["address"] = "\(server)" }
+            log.redis.info("redis answers", metadata: metadata)
+        }
+        guard let master = links[id].machine.master else { return }
+        let others = links.ids.filter { other in
+            links[other].machine.isLive && links[other].machine.master != master
+        }
+        for other in others where links.contains(other) { linkFailed(other, .notMaster) }
+    }
+
     private mutating func endOutage(_ id: SlotID) {
         guard links[id].outageSince != .never else { return }
         metrics.redisOutage = metrics.redisOutage + (loop.now - links[id].outageSince)
@@ -210,16 +238,27 @@ extension Relay where S: ~Copyable {
 
     // MARK: - Failures and time
 
+    /// The connection has ended without our doing.
+    private mutating func linkLost(_ id: SlotID, _ error: SystemError?) {
+        let unparsed = links[id].socket.input.count
+        perform(links[id].machine.lost(error, unparsed: unparsed, now: loop.now), on: id)
+    }
+
+    private mutating func disconnectLink(_ id: SlotID) {
+        if trace != nil { traceEnd(of: id) }
+        loop.disconnect(&links[id].socket)
+    }
+
     mutating func linkFailed(_ id: SlotID, _ failure: LinkFailure) {
         guard links[id].machine.state != .unsubscribing else { return closeLink(id) }
         endDial(id)
-        if trace != nil { traceEnd(of: id) }
         noteFailure(failure, of: id)
-        loop.disconnect(&links[id].socket)
+        disconnectLink(id)
         switch failure {
-        case .timeout, .stalled, .dialTimeout: metrics.redisTimeouts += 1
+        case .timeout, .stalled, .dialTimeout, .unacknowledged: metrics.redisTimeouts += 1
         default: break
         }
+        links[id].server = nil
         let isProbe = links[id].machine.purpose == .probe
         let isStarting = isProbe && phase == .starting
         if isStarting, failure.isFatalAtStart {
@@ -229,11 +268,13 @@ extension Relay where S: ~Copyable {
         // Once the daemon serves, its probe never gives up.
         let cap = isProbe && !isStarting ? 0 : settings.redisMaxRetries
         switch links[id].machine.retry(cap: cap, now: loop.now) {
-        case .retry(let delay, let attempt):
+        case .retry(let wait, let attempt):
             logFailure(
                 id, failure,
                 [
-                    "retry_in_ms": .stringConvertible(delay.milliseconds),
+                    "retry_in_ms": .stringConvertible(wait.delay.milliseconds),
+                    "retry_min_ms": .stringConvertible(wait.shortest.milliseconds),
+                    "retry_max_ms": .stringConvertible(wait.longest.milliseconds),
                     "attempt": .stringConvertible(attempt),
                 ])
             arm(link: id)
@@ -274,7 +315,7 @@ extension Relay where S: ~Copyable {
         links[id].socket.isDirty = false
         guard links[id].machine.state != .dialing else { return }
         if case .failed(let error) = loop.flush(&links[id].socket, reads: true) {
-            linkFailed(id, LinkFailure(error))
+            linkLost(id, error)
         }
     }
 
@@ -284,11 +325,10 @@ extension Relay where S: ~Copyable {
         encoder.removeAll()
         let former = links[id].machine.state
         let action = links[id].machine.timedOut(now: loop.now, output: &encoder)
-        if former == .dialing, action != .none { loop.disconnect(&links[id].socket) }
         sendEncoded(on: id)
         perform(action, on: id)
         guard links.contains(id) else { return }
-        if former == .backingOff, links[id].machine.state == .waiting { gate.enqueue(id) }
+        if former != .waiting, links[id].machine.state == .waiting { gate.enqueue(id) }
         arm(link: id)
     }
 

@@ -21,7 +21,8 @@ extension Relay where S: ~Copyable {
             return
         }
         trace = Trace(
-            options: options.trace, secrets: settings.redis.password.map { [$0] } ?? [],
+            options: options.trace,
+            secrets: [settings.redis.password, settings.redisSentinelPassword].compactMap { $0 },
             valueLimit: settings.maxPayloadSize + Self.traceOverhead)
         log.redis.info("trace switched on", metadata: ["format": "\(options.trace.format)"])
     }

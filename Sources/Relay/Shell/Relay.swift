@@ -31,6 +31,8 @@ struct LinkEntry: ~Copyable {
     let number: UInt64
     var socket: Socket
     var receivers: Receivers
+    /// The server that the log has named since the link last failed.
+    var server: SocketAddress?
     /// Whether the link holds a place of the dial gate.
     var isDialing = false
     /// Since when its receivers may have missed messages; ``Instant/never`` while they miss none.
@@ -103,6 +105,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var brokerListener: Descriptor?
     /// The link that tells whether Redis answers.
     var probe: SlotID?
+    /// The place in the URL of the Sentinel that is asked first: the one that last named a master.
+    var firstSentinel = 0
     /// Links that were made so far.
     var linkCount: UInt64 = 0
     /// The trace while it is on.
@@ -230,7 +234,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
             }
         case .resolved(let token, let resolution):
             guard token.kind == .link, links.contains(token.id) else { return }
-            perform(links[token.id].machine.resolved(resolution, now: loop.now), on: token.id)
+            linkResolved(token.id, resolution)
         case .signal(HostProcess.traceSignal):
             switchTrace(on: trace == nil)
         case .signal(let signal):
@@ -274,7 +278,9 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var unreadiness: [String] {
         var reasons: [String] = []
         if phase == .draining { reasons.append("draining") }
-        if let probe, links.contains(probe), links[probe].machine.isLive { return reasons }
+        if let probe, links.contains(probe), links[probe].machine.isAnswering {
+            return reasons
+        }
         reasons.append("redis_unavailable")
         return reasons
     }

@@ -114,11 +114,14 @@ import Glibc
         resolver.ask(host: host, port: port, token: token)
     }
 
-    mutating func dial(_ address: SocketAddress, token: Token) throws(SystemError) -> Descriptor {
+    mutating func dial(_ address: SocketAddress, keepAlive: KeepAlive?, token: Token)
+        throws(SystemError) -> Descriptor
+    {
         let descriptor = socket(
             address.family, Int32(SOCK_STREAM.rawValue) | Self.socketFlags, 0)
         guard descriptor >= 0 else { throw .last }
         Self.setNoDelay(descriptor, family: address.family)
+        if let keepAlive { Self.set(keepAlive, on: descriptor, family: address.family) }
         let result = unsafe address.withSockaddr { unsafe connect(descriptor, $0, $1) }
         // EINTR: the connection goes on in the background (POSIX, connect).
         if result != 0, errno != EINPROGRESS, errno != EINTR {
@@ -248,10 +251,32 @@ import Glibc
     /// Small frames must not wait for an acknowledgement (Nagle).
     private static func setNoDelay(_ descriptor: Descriptor, family: Int32) {
         guard family != AF_UNIX else { return }
-        var on: Int32 = 1
+        set(1, Int32(IPPROTO_TCP), TCP_NODELAY, on: descriptor)
+    }
+
+    /// Bounds the time for which the other end may be gone without a word (tcp(7), RFC 5482).
+    private static func set(_ keepAlive: KeepAlive, on descriptor: Descriptor, family: Int32) {
+        guard family != AF_UNIX else { return }
+        let tcp = Int32(IPPROTO_TCP)
+        set(1, SOL_SOCKET, SO_KEEPALIVE, on: descriptor)
+        set(seconds(keepAlive.idle), tcp, TCP_KEEPIDLE, on: descriptor)
+        set(seconds(keepAlive.interval), tcp, TCP_KEEPINTVL, on: descriptor)
+        let limit = Int32(clamping: keepAlive.limit.milliseconds)
+        set(limit, tcp, TCP_USER_TIMEOUT, on: descriptor)
+    }
+
+    /// A span in whole seconds, rounded up, as far as the kernel takes it.
+    private static func seconds(_ span: Nanoseconds) -> Int32 {
+        let longest: Int64 = 32_767
+        return Int32(min(longest, max(1, (span.milliseconds + 999) / 1000)))
+    }
+
+    private static func set(
+        _ value: Int32, _ level: Int32, _ option: Int32, on descriptor: Descriptor
+    ) {
+        var value = value
         _ = unsafe setsockopt(
-            descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on,
-            socklen_t(MemoryLayout<Int32>.size))
+            descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
     }
 
     private static func bits(_ interest: Interest) -> UInt32 {

@@ -70,7 +70,10 @@ protocol Sys: ~Copyable {
     /// Looks a host name up; the answer comes as ``SysEvent/resolved(_:_:)`` under `token`.
     mutating func resolve(host: String, port: UInt16, token: Token)
     /// Begins a connection, watched for writing under `token`; writable means that it is decided.
-    mutating func dial(_ address: SocketAddress, token: Token) throws(SystemError) -> Descriptor
+    ///
+    /// `keepAlive` says when the kernel is to give the connection up; it means nothing to a path.
+    mutating func dial(_ address: SocketAddress, keepAlive: KeepAlive?, token: Token)
+        throws(SystemError) -> Descriptor
     /// Why a dial failed, or nil when it succeeded.
     mutating func dialError(_ descriptor: Descriptor) -> SystemError?
 

@@ -20,6 +20,13 @@ struct SplitMix64: RandomNumberGenerator, Sendable {
 /// `delay = min(maximum, uniform(base, 3 × previous))`, the first retry included, so that no two
 /// connections that failed together try again together.
 struct Backoff: Sendable {
+    /// A wait that was drawn, and between what.
+    struct Wait: Equatable, Sendable {
+        let delay: Nanoseconds
+        let shortest: Nanoseconds
+        let longest: Nanoseconds
+    }
+
     private var previous: Nanoseconds?
     private var random: SplitMix64
 
@@ -28,12 +35,12 @@ struct Backoff: Sendable {
     }
 
     /// Draws the next wait, between `base` and `maximum` (or `base` where `maximum` is less).
-    mutating func next(base: Nanoseconds, maximum: Nanoseconds) -> Nanoseconds {
+    mutating func next(base: Nanoseconds, maximum: Nanoseconds) -> Wait {
         let upper = max(base, (previous ?? base) * 3)
         let drawn = Nanoseconds(Int64.random(in: base.count...upper.count, using: &random))
         let delay = max(base, min(maximum, drawn))
         previous = delay
-        return delay
+        return Wait(delay: delay, shortest: base, longest: max(base, min(maximum, upper)))
     }
 
     /// Starts over, as after a success.

@@ -17,10 +17,11 @@ def is_installed():
 class Redis:
     """A Redis server on 127.0.0.1 with its files in a directory of its own."""
 
-    def __init__(self, directory, *arguments, port=None, password=None):
+    def __init__(self, directory, *arguments, port=None, password=None, protocol=3):
         self.directory = directory
         self.arguments = arguments
         self.password = password
+        self.protocol = protocol
         self.port = port or free_port()
         self.process = None
         self.start()
@@ -48,7 +49,7 @@ class Redis:
 
     def client(self, **options):
         """A client that is not ours, on bytes; close it after use."""
-        options.setdefault("password", self.password)
+        options = {"password": self.password, "protocol": self.protocol} | options
         return redis.Redis(host="127.0.0.1", port=self.port, **options)
 
     def cli(self, *arguments, stdin=None):

@@ -59,6 +59,21 @@ struct RedisURLTests {
         Vector(
             url: "unix://u:p@/run/a%20b.sock", address: .unix(path: "/run/a b.sock"), user: "u",
             password: "p", display: "unix://u:***@/run/a%20b.sock?db=0"),
+        Vector(
+            url: "redis+sentinel://a,b.example:5000,[::1],[::2]:26380/my-master.1/3",
+            address: .sentinel(
+                SentinelService(
+                    name: "my-master.1",
+                    sentinels: [
+                        .init(host: "a"), .init(host: "b.example", port: 5000),
+                        .init(host: "::1"), .init(host: "::2", port: 26380),
+                    ])), database: 3,
+            display: "redis+sentinel://a:26379,b.example:5000,[::1]:26379,[::2]:26380/my-master.1/3"
+        ),
+        Vector(
+            url: "REDIS+Sentinel://u:p%2C@a/m",
+            address: .sentinel(SentinelService(name: "m", sentinels: [.init(host: "a")])),
+            user: "u", password: "p,", display: "redis+sentinel://u:***@a:26379/m/0"),
     ]
 
     @Test("are taken apart", arguments: readable)
@@ -89,6 +104,14 @@ struct RedisURLTests {
             "redis://\(String(repeating: "h", count: 254))", "unix://run/redis.sock", "unix://",
             "unix:///a?db=x", "unix:///a?x=1", "unix:///a#b", "unix:///a%00b",
             "unix:///\(String(repeating: "p", count: 107))",
+            "redis+sentinel://a", "redis+sentinel://a/", "redis+sentinel:///m",
+            "redis+sentinel://a,/m", "redis+sentinel://,a/m", "redis+sentinel://a,,b/m",
+            "redis+sentinel://a:0/m", "redis+sentinel://a:x/m", "redis+sentinel://a/m m",
+            "redis+sentinel://a/m%2F", "redis+sentinel://a/m/x", "redis+sentinel://a/m/1/",
+            "redis+sentinel://a/m?x", "redis+sentinel://a/m#x", "rediss+sentinel://a/m",
+            "redis+sentinel://u:s3cr3t/x@a/m", "redis+sentinel://u:s3cr3t,x@a$/m",
+            "redis+sentinel://\(Array(repeating: "a", count: 17).joined(separator: ","))/m",
+            "redis+sentinel://a/\(String(repeating: "m", count: 256))",
         ])
     func refused(url: String) {
         let error = #expect(throws: InvalidValue.self) { try RedisURL.parse(url) }

@@ -100,6 +100,12 @@ struct SettingsLoaderTests {
         Change("STATUS_MAX_MESSAGE_SIZE", "2kib", "2KB") { $0.maxMessageSize = 2_048 },
         Change("STATUS_MAX_MESSAGE_SIZE", "1MB") { $0.maxMessageSize = 1_048_576 },
         Change("STATUS_MAX_PAYLOAD_SIZE", "1024MiB", "1024MB") { $0.maxPayloadSize = 1 << 30 },
+        Change("STATUS_REDIS_SENTINEL_USERNAME", "watcher") {
+            $0.redisSentinelUsername = "watcher"
+        },
+        Change("STATUS_REDIS_SENTINEL_PASSWORD", "s3cr3t", "***") {
+            $0.redisSentinelPassword = Secret("s3cr3t")
+        },
         Change("STATUS_MAX_CONNECTIONS", "100") { $0.maxConnections = 100 },
         Change("STATUS_DRAIN_DELAY", "5s") { $0.drainDelay = .seconds(5) },
         Change("STATUS_DRAIN_WINDOW", "60s", "1m") { $0.drainWindow = .seconds(60) },
@@ -237,6 +243,8 @@ struct SettingsLoaderTests {
         #expect(load(cap).warnings.map(\.name) == ["STATUS_MAX_CONNECTIONS_PER_ADDRESS"])
         let proxies = ["STATUS_TRUSTED_PROXIES": "127.0.0.1"]
         #expect(load(cap.merging(proxies) { $1 }).warnings.isEmpty)
+        let nameless = load(["STATUS_REDIS_SENTINEL_USERNAME": "watcher"])
+        #expect(nameless.warnings.map(\.name) == ["STATUS_REDIS_SENTINEL_USERNAME"])
     }
 
     @Test("has one row for each setting, none with a name of another")

@@ -92,7 +92,10 @@ import Testing
         for seed in 0..<200 as Range<UInt64> {
             var backoff = Backoff(seed: seed)
             for attempt in 0..<50 {
-                let delay = backoff.next(base: .milliseconds(100), maximum: .seconds(3))
+                let wait = backoff.next(base: .milliseconds(100), maximum: .seconds(3))
+                let delay = wait.delay
+                #expect((wait.shortest...wait.longest).contains(delay))
+                #expect(wait.shortest == .milliseconds(100) && wait.longest <= .seconds(3))
                 #expect(delay >= .milliseconds(100))
                 #expect(delay <= (attempt == 0 ? .milliseconds(300) : .seconds(3)))
                 if attempt == 0 { firsts.insert(delay.count) }

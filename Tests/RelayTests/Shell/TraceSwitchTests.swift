@@ -20,7 +20,7 @@ import Testing
         #expect(
             daemon.traced.takeLines() == [
                 #"link=1 out ["HELLO", "3", "SETNAME", "status2"]"#,
-                #"link=1 in {"proto" => (integer) 3}"#,
+                #"link=1 in {"proto" => (integer) 3, "role" => "master"}"#,
                 #"link=1 out ["SELECT", "2"]"#, #"link=1 out ["PING"]"#,
                 "link=1 in OK", "link=1 in PONG",
             ])

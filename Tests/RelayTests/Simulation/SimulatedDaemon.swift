@@ -22,7 +22,7 @@ final class SimulatedDaemon {
         clientLimit: Int = 2000,
         embeddedBroker: EmbeddedBrokerAddress? = nil, dialPolicy: World.DialPolicy = .accept,
         redisErrors: [String: String] = [:], trace: TraceOptions = TraceOptions(),
-        traceCapacity: Int = 1 << 20
+        traceCapacity: Int = 1 << 20, prepare: (SimulatedRedis, World) -> Void = { _, _ in }
     ) {
         var settings = Settings()
         settings.listenAddress = .tcp(host: "127.0.0.1", port: Self.port)
@@ -32,6 +32,7 @@ final class SimulatedDaemon {
         world.dialPolicy = dialPolicy
         redis = SimulatedRedis(world)
         redis.errors = redisErrors
+        prepare(redis, world)
         let traced = CapturedTrace(capacity: traceCapacity, format: trace.format)
         self.traced = traced
         relay = Relay(

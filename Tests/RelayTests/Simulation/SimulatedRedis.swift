@@ -24,6 +24,18 @@ final class SimulatedRedis {
     var isOld = false
     /// Answers every command of this name with this error.
     var errors: [String: String] = [:]
+    /// Ports at which not a Redis but a Sentinel answers.
+    var sentinels: Set<UInt16> = []
+    /// The masters that the Sentinels know, by service.
+    var masters: [String: (host: String, port: UInt16)] = [:]
+    /// Ports at which a replica answers.
+    var replicas: Set<UInt16> = []
+    /// Ports at which nothing is answered.
+    var silentPorts: Set<UInt16> = []
+    /// What the Sentinel at a port answers whatever it is asked; nothing means that it closes.
+    var answers: [UInt16: String] = [:]
+    /// Servers whose `HELLO` does not tell their role.
+    var hidesRole = false
 
     init(_ world: World) { self.world = world }
 
@@ -38,7 +50,10 @@ final class SimulatedRedis {
             sessions.append(Session(connection: connection))
         }
         guard !isSilent else { return }
-        for index in sessions.indices where !sessions[index].connection.isClosed {
+        for index in sessions.indices
+        where !sessions[index].connection.isClosed
+            && !silentPorts.contains(sessions[index].connection.port)
+        {
             serve(index)
         }
     }
@@ -63,6 +78,13 @@ final class SimulatedRedis {
         sessions[index].commands.append(command)
         var reply = RESPEncoder(version: sessions[index].version)
         let name = command[0].uppercased()
+        let port = sessions[index].connection.port
+        let role = replicas.contains(port) ? "replica" : "master"
+        if let answer = answers[port] {
+            sessions[index].connection.toDaemon += answer.utf8
+            sessions[index].connection.peerHasEnded = answer.isEmpty
+            return
+        }
         if let error = errors[name] {
             reply.simpleError(error)
         } else {
@@ -72,9 +94,25 @@ final class SimulatedRedis {
                 sessions[index].version = .resp3
                 reply.version = .resp3
                 sessions[index].name = command.last ?? ""
-                reply.mapHeader(1)
+                reply.mapHeader(hidesRole ? 1 : 2)
                 reply.bulkString("proto")
                 reply.integer(3)
+                if hidesRole { break }
+                reply.bulkString("role")
+                reply.bulkString(role)
+            case "SENTINEL" where sentinels.contains(port):
+                guard let master = masters[command[2]] else {
+                    reply.nullArray()
+                    break
+                }
+                reply.arrayHeader(2)
+                reply.bulkString(master.host)
+                reply.bulkString(String(master.port))
+            case "ROLE":
+                reply.arrayHeader(3)
+                reply.bulkString(role == "master" ? role : "slave")
+                reply.integer(0)
+                reply.arrayHeader(0)
             case "CLIENT":
                 sessions[index].name = command.last ?? ""
                 reply.simpleString("OK")
@@ -126,9 +164,12 @@ final class SimulatedRedis {
         publish(channel, Array(payload.utf8))
     }
 
-    /// Ends every connection, as a server that is killed.
-    func kill() {
-        for session in sessions where !session.connection.isClosed {
+    /// Ends every connection, or those to one port, as a server that is killed.
+    func kill(port: UInt16? = nil) {
+        for session in sessions
+        where !session.connection.isClosed
+            && session.connection.port == port ?? session.connection.port
+        {
             session.connection.isReset = true
         }
     }

@@ -29,6 +29,10 @@ final class World {
         var peerHasEnded = false
         /// The peer is gone: reads and writes fail.
         var isReset = false
+        /// What reads fail with then.
+        var readError = SystemError.connectionReset
+        /// Where the daemon has connected to, if it was the daemon that connected.
+        fileprivate(set) var port: UInt16 = 0
         /// Only writes fail so far: the reset has not been seen by a read.
         var failsOnlyWrites = false
         /// The daemon has ended its sending direction.
@@ -70,6 +74,14 @@ final class World {
     var clock = Instant(nanoseconds: 1_000_000_000_000)
     var random = SplitMix64(seed: 7)
     var dialPolicy = DialPolicy.accept
+    /// What becomes of dials to single ports.
+    var portPolicies: [UInt16: DialPolicy] = [:]
+    /// The addresses of a name, in their order; a name that is not here has one.
+    var addresses: [String: [SocketAddress]] = [:]
+    /// The names that were looked up so far.
+    private(set) var lookUps: [String] = []
+    /// What the kernel was told about the last connection to Redis.
+    private(set) var keepAlive: KeepAlive?
     /// The number of dials begun so far, and when.
     var dials: [Instant] = []
     /// The connections that the daemon has made to Redis, in order.
@@ -175,8 +187,10 @@ struct SimulatedSys: Sys {
         world.resolve(host: host, port: port, token: token)
     }
 
-    mutating func dial(_ address: SocketAddress, token: Token) throws(SystemError) -> Descriptor {
-        world.dial(address, token: token)
+    mutating func dial(_ address: SocketAddress, keepAlive: KeepAlive?, token: Token)
+        throws(SystemError) -> Descriptor
+    {
+        world.dial(address, keepAlive: keepAlive, token: token)
     }
 
     mutating func dialError(_ descriptor: Descriptor) -> SystemError? {
@@ -193,7 +207,7 @@ struct SimulatedSys: Sys {
 
     mutating func receive(_ descriptor: Descriptor, into buffer: inout [UInt8]) -> ReceiveOutcome {
         let connection = world.connection(descriptor)
-        if connection.isReset, !connection.failsOnlyWrites { return .failed(.connectionReset) }
+        if connection.isReset, !connection.failsOnlyWrites { return .failed(connection.readError) }
         guard !connection.toDaemon.isEmpty else {
             return connection.peerHasEnded ? .endOfStream : .wouldBlock
         }
@@ -242,21 +256,27 @@ extension World {
     }
 
     fileprivate func resolve(host: String, port: UInt16, token: Token) {
+        lookUps.append(host)
         switch dialPolicy {
         case .unknownName:
             answers.append(.resolved(token, .failed("Name or service not known")))
         case .accept, .refuse, .blackHole:
             let address = SocketAddress(numeric: "127.0.0.1", port: port)
-            answers.append(.resolved(token, .addresses(address.map { [$0] } ?? [])))
+            let found = addresses[host] ?? address.map { [$0] } ?? []
+            answers.append(.resolved(token, .addresses(found)))
         }
     }
 
-    fileprivate func dial(_ address: SocketAddress, token: Token) -> Descriptor {
+    fileprivate func dial(
+        _ address: SocketAddress, keepAlive: KeepAlive?, token: Token
+    ) -> Descriptor {
         dials.append(clock)
+        self.keepAlive = keepAlive
         let connection = makeConnection()
         connection.token = token
         connection.interest = .write
-        switch dialPolicy {
+        connection.port = address.port
+        switch portPolicies[address.port] ?? dialPolicy {
         case .refuse, .unknownName: connection.dialError = .connectionRefused
         case .blackHole: connection.isDecided = false
         case .accept:
