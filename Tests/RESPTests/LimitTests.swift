@@ -60,7 +60,7 @@ struct LimitTests {
 
     @Test(
         "every kind of element counts",
-        arguments: ["$1\r\na\r\n", "*0\r\n", "*?\r\n.\r\n", "+\r\n"])
+        arguments: ["$1\r\na\r\n", ":1\r\n", "*0\r\n", "*?\r\n.\r\n", "+\r\n"])
     func streamedElements(_ element: String) {
         let limits = RESPLimits(aggregateElements: 2)
         let wire = "*?\r\n" + element + element + element
@@ -68,13 +68,14 @@ struct LimitTests {
         expectError(wire, .aggregateTooLarge, at: offset, limits: limits)
     }
 
-    @Test("lines", arguments: ["+", "-", "("])
+    @Test("lines", arguments: ["+", "-", "(", ":"])
     func lineLength(_ type: String) {
         let limits = RESPLimits(lineLength: 6)
         let value: RESPValue =
             switch type {
             case "+": .simpleString("12345")
             case "-": .simpleError("12345")
+            case ":": .integer(12345)
             default: .bigNumber("12345")
             }
         expectValue("\(type)12345\r\n", value, limits: limits)
@@ -103,6 +104,8 @@ struct LimitTests {
         expectValue("|0\r\n$6\r\n123456\r\n", value, limits: limits)
         expectError("|0\r\n$7\r\n1234567\r\n", .valueTooLarge, at: 8, limits: limits)
         expectError("*9\r\n_\r\n_\r\n_\r\n_\r\n_\r\n", .valueTooLarge, at: 16, limits: limits)
+        expectValue("*1\r\n:123456789\r\n", .array([.integer(123_456_789)]), limits: limits)
+        expectError("*9\r\n:1\r\n:1\r\n:12\r\n", .valueTooLarge, at: 12, limits: limits)
     }
 
     @Test("the limit of one value says nothing of the next")
