@@ -57,11 +57,15 @@ fuzz: libraries
 # and allocations, a table each. Half an hour the first time.
 bench: libraries
 	@Scripts/require libhiredis-dev libwslay-dev python3-venv redis-server valgrind
+	@echo "The RESP codec, hiredis and Python's hiredis (Benchmarks/RESP):"
 	@Benchmarks/RESP/run.sh
-	@Benchmarks/WSFrame/run.sh
-	@Benchmarks/TimerWheel/run.sh
 	@Benchmarks/RESP/instructions.sh
+	@echo "The WebSocket codec, wslay and Python's websockets (Benchmarks/WSFrame):"
+	@Benchmarks/WSFrame/run.sh
 	@Benchmarks/WSFrame/instructions.sh
+	@echo "The timer wheel (Benchmarks/TimerWheel):"
+	@Benchmarks/TimerWheel/run.sh
+	@echo "A relayed message (Benchmarks/Relay):"
 	@Benchmarks/Relay/instructions.sh
 
 build: libraries

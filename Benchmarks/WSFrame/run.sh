@@ -3,8 +3,10 @@
 # Needs libwslay-dev, python3 with venv, and the Python package index the first time.
 set -eu
 cd "$(dirname "$0")"
-scratch=$(cd ../.. && pwd)/.build-bench-ws
-swift build -c release --scratch-path "$scratch" >&2
+root=$(cd ../.. && pwd)
+scratch=$root/.build-bench-ws
+"$root/Scripts/quietly" '(warning|error): ' \
+    "${SWIFT:-swift}" build -c release --scratch-path "$scratch" >&2
 if [ ! -x "$scratch/venv/bin/python" ]; then
     python3 -m venv "$scratch/venv"
     "$scratch/venv/bin/pip" -q install websockets==17.4 >&2
