@@ -39,7 +39,7 @@ def test_a_cut_cable_is_found_in_time_and_mended(stream):
     cable, daemon, fleet, publisher = stream()
     cable.take_down()
     begun = time.monotonic()
-    daemon.wait_for_log("redis link failed", cause="stalled")
+    daemon.wait_for_log("redis link failed", cause="stalled", count=CLIENTS + 1)
     assert time.monotonic() - begun < 0.6 + 0.5
     wait_until(lambda: daemon.get("/ready").status == 503, "/ready to answer 503")
     publisher.wait_for(5 * CLIENTS)

@@ -74,7 +74,7 @@ def test_a_black_hole_is_found_in_time(stream, way):
     proxy.to_client.black_hole = True
     proxy.to_server.black_hole = way == "both"
     begun = time.monotonic()
-    daemon.wait_for_log("redis link failed", cause="stalled")
+    daemon.wait_for_log("redis link failed", cause="stalled", count=CLIENTS + 1)
     assert time.monotonic() - begun < 0.6 + 0.5
     wait_until(lambda: daemon.get("/ready").status == 503, "/ready to answer 503")
     # New connections are made and get no answer.

@@ -159,7 +159,7 @@ class FaultProxy:
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._while_healthy(self.to_server)
             await self._loop.sock_connect(server, self._target)
-            await asyncio.gather(
+            await _all_or_none(
                 self._forward(client, server, self.to_server),
                 self._forward(server, client, self.to_client))
         except (OSError, asyncio.CancelledError):
@@ -173,13 +173,8 @@ class FaultProxy:
     async def _forward(self, source, target, faults):
         """Two halves with a queue between, so that a delay does not narrow the pipe."""
         queue = asyncio.Queue(64)
-        reading = self._loop.create_task(self._read(source, queue, faults))
-        try:
-            await self._write(target, queue, faults)
-        finally:
-            reading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await reading
+        await _all_or_none(
+            self._read(source, queue, faults), self._write(target, queue, faults))
 
     async def _read(self, source, queue, faults):
         due = 0.0
@@ -240,3 +235,14 @@ class FaultProxy:
         if self._buffer is not None:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._buffer)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._buffer)
+
+
+async def _all_or_none(*coroutines):
+    """Waits for all; where one fails the others are cancelled before the failure goes on."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

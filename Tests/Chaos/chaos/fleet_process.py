@@ -38,7 +38,7 @@ class Client:
     async def open(self, timeout):
         self.connection = await connect(
             f"{self._url}/{self.channel}", compression=None, ping_interval=None, max_size=None,
-            open_timeout=timeout, close_timeout=10)
+            open_timeout=timeout, close_timeout=3)
         live = asyncio.Event()
         self._task = asyncio.create_task(self._receive(live))
         await asyncio.wait_for(live.wait(), timeout)

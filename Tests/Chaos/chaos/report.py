@@ -25,4 +25,4 @@ def milliseconds(latencies):
     ordered = sorted(latencies)
     return {
         name: round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 2)
-        for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1))}
+        for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1))}
