@@ -8,10 +8,12 @@ BROKER ?= 127.0.0.1:6379
 HIREDIS_SECONDS ?= 5
 
 RELEASE := .build/release/status2
-TEST_PACKAGES := redis-server redis-tools python3-venv chromium chromium-driver
+TEST_PACKAGES := redis-server redis-tools python3-venv chromium chromium-driver iproute2 prometheus
+# How long `make soak` takes.
+SOAK_MINUTES ?= 30
 
 .PHONY: run test test-unit test-integration conformance conformance-quick fuzz bench build lint clean libraries
-.PHONY: test-tools release ws-echo tests against-hiredis
+.PHONY: chaos chaos-quick soak test-tools release ws-echo tests against-hiredis
 .NOTPARALLEL:
 
 run: release
@@ -20,7 +22,7 @@ run: release
 # Everything, and nothing skipped: a server that is missing is a failure here. The one exception is
 # the Autobahn suite, which needs a Python that few systems still have.
 test: libraries test-tools
-	@STATUS2_REQUIRE_SERVERS=1 $(MAKE) --no-print-directory test-unit test-integration
+	@STATUS2_REQUIRE_SERVERS=1 $(MAKE) --no-print-directory test-unit test-integration chaos-quick
 	@$(MAKE) --no-print-directory against-hiredis conformance-quick
 
 # No server is needed; what needs one is skipped with its reason.
@@ -32,6 +34,25 @@ test-integration: release test-tools
 	@echo "Running the integration tests against $(RELEASE)."
 	@STATUS2_BINARY=$(CURDIR)/$(RELEASE) PYTHONDONTWRITEBYTECODE=1 \
 		.venv/bin/python -m pytest -q -rs -p no:cacheprovider Tests/Integration
+
+CHAOS = STATUS2_BINARY=$(CURDIR)/$(RELEASE) PYTHONDONTWRITEBYTECODE=1 \
+	.venv/bin/python -m pytest -rs Tests/Chaos
+
+# Every drill of docs/chaos-playbook.md but the soak; the namespaces need root. With
+# STATUS2_REPORT=directory the figures of docs/reliability.md are written there.
+chaos: release test-tools
+	@echo "Running the chaos drills against $(RELEASE), which takes some minutes."
+	@STATUS2_REQUIRE_SERVERS=1 $(CHAOS) -m 'not soak'
+
+# The short form, under 90 seconds, which `make test` includes.
+chaos-quick: release test-tools
+	@echo "Running the short form of the chaos drills against $(RELEASE)."
+	@$(CHAOS) -q -m quick
+
+# Clients come and go for SOAK_MINUTES; descriptors, memory and timers return to their level.
+soak: release test-tools
+	@echo "Soaking $(RELEASE) for $(SOAK_MINUTES) minutes."
+	@STATUS2_SOAK_MINUTES=$(SOAK_MINUTES) $(CHAOS) -q -m soak
 
 # All 301 cases of the Autobahn suite, in both roles; a failure where the suite cannot be had.
 conformance: ws-echo

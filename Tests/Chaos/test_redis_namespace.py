@@ -1,5 +1,6 @@
 """A Redis in a network namespace of its own, whose link is cut: the kernel sees a real black hole."""
 
+import os
 import time
 
 import pytest
@@ -16,6 +17,8 @@ CLIENTS = 8
 @pytest.fixture
 def stream(cleanup, tmp_path, start_daemon, start_fleet, start_publisher, channels):
     """A daemon here, its Redis at the other end of a virtual cable, a stream of messages."""
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces need root")
     if (reason := namespace.unavailable()) is not None:
         missing(reason)
 

@@ -15,12 +15,15 @@ from harness.waiting import wait_until
 _numbers = itertools.count()
 
 
+@functools.cache
 def unavailable():
-    """Why no namespace can be made; None where one can."""
+    """Why no namespace can be made here; None where one can."""
     if shutil.which("ip") is None:
         return "ip is not installed (Debian package iproute2)"
-    if os.geteuid() != 0:
-        return "network namespaces need root"
+    try:
+        Namespace().close()
+    except subprocess.CalledProcessError as failure:
+        return f"no network namespace can be made: {failure.stderr.decode().strip()}"
     return None
 
 
@@ -29,11 +32,8 @@ def has_netem():
     """Whether the kernel has the queueing discipline that delays and loses packets."""
     if unavailable() is not None or shutil.which("tc") is None:
         return False
-    try:
-        with contextlib.closing(Namespace()) as probe:
-            return probe.netem("delay", "1ms")
-    except subprocess.CalledProcessError:
-        return False
+    with contextlib.closing(Namespace()) as probe:
+        return probe.netem("delay", "1ms")
 
 
 class Namespace:
