@@ -32,6 +32,8 @@ class Faults:
         """Nothing is read or passed on, and nobody is told."""
         self.forwarded = 0
         """Bytes that have gone through so far."""
+        self.writes = 0
+        """Writes in which they went."""
         self._corrupt = None
 
     def corrupt(self, after, length=1, mask=0xFF):
@@ -211,6 +213,7 @@ class FaultProxy:
             step = faults.segment or len(data)
             for start in range(0, len(data), step):
                 await self._loop.sock_sendall(target, data[start:start + step])
+                faults.writes += 1
                 if faults.segment is not None:
                     # Lets the other end read in between, so that the kernel joins little.
                     await asyncio.sleep(0)
