@@ -103,11 +103,13 @@ class Daemon:
         """Waits until there are `count` such lines; returns the last one."""
         deadline = time.monotonic() + timeout
         while True:
+            # What has ended, with all its output read, writes no more.
+            ended = not any(reader.is_alive() for reader in self._readers)
             found = self.log_lines(msg, **fields)
             if len(found) >= count:
                 return found[-1]
             left = deadline - time.monotonic()
-            if left <= 0:
+            if left <= 0 or ended:
                 raise AssertionError(
                     f"no log line {msg!r} {fields} within {timeout} s in:\n{self.output}")
             with self._changed:
