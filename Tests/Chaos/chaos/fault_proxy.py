@@ -46,6 +46,12 @@ class Faults:
         self.rate = self.segment = self._corrupt = None
         self.black_hole = False
 
+    @property
+    def piece(self):
+        """Bytes of the next write at most."""
+        by_rate = _READ_SIZE if self.rate is None else max(1, self.rate // 20)
+        return min(self.segment or _READ_SIZE, by_rate)
+
     def pass_through(self, data):
         """Counts bytes on their way out and corrupts what is to be corrupted."""
         start, self.forwarded = self.forwarded, self.forwarded + len(data)
@@ -182,9 +188,8 @@ class FaultProxy:
         due = 0.0
         while True:
             await self._while_healthy(faults)
-            size = _READ_SIZE if faults.rate is None else max(1, min(_READ_SIZE, faults.rate // 20))
             try:
-                data = await self._loop.sock_recv(source, size)
+                data = await self._loop.sock_recv(source, _READ_SIZE)
             except OSError:
                 await queue.put((0.0, None))
                 return
@@ -194,8 +199,6 @@ class FaultProxy:
             await queue.put((due, data))
             if not data:
                 return
-            if faults.rate is not None:
-                await asyncio.sleep(len(data) / faults.rate)
 
     async def _write(self, target, queue, faults):
         while True:
@@ -210,13 +213,12 @@ class FaultProxy:
                     target.shutdown(socket.SHUT_WR)
                 return
             data = faults.pass_through(data)
-            step = faults.segment or len(data)
-            for start in range(0, len(data), step):
-                await self._loop.sock_sendall(target, data[start:start + step])
+            while data:
+                piece, data = data[:faults.piece], data[faults.piece:]
                 faults.writes += 1
-                if faults.segment is not None:
-                    # Lets the other end read in between, so that the kernel joins little.
-                    await asyncio.sleep(0)
+                await self._loop.sock_sendall(target, piece)
+                # Lets the other end read in between, so that the kernel joins little.
+                await asyncio.sleep(len(piece) / faults.rate if faults.rate else 0)
 
     async def _while_healthy(self, faults):
         while faults.black_hole:
