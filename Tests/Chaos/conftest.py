@@ -1,7 +1,7 @@
 """Fixtures of the drills: a daemon, a Redis, a fleet of clients, and faults between them.
 
-At the end of each drill every daemon is held to the same accounts (`accounts.assert_sound`) and must
-end with status 0 on SIGTERM.
+At the end of each drill every daemon is held to the same accounts (`accounts.assert_sound`) and
+must end with status 0 on SIGTERM.
 """
 
 import contextlib

@@ -1,7 +1,5 @@
 """The network between clients and daemon, by a proxy that injects faults."""
 
-import time
-
 import pytest
 
 from chaos.accounts import Scrape, assert_delivery

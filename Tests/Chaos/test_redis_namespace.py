@@ -1,4 +1,4 @@
-"""A Redis in a network namespace of its own, whose link is cut: the kernel sees a real black hole."""
+"""A Redis in a network namespace of its own, whose link is cut: a black hole for the kernel too."""
 
 import os
 import time

@@ -61,7 +61,8 @@ def test_everything_returns_to_its_level(
         most_descriptors=max(level["descriptors"] for level in levels),
         processor_share_at_first=idle, processor_share_at_the_end=busy)
     with capsys.disabled():
-        print(f"\n{waves} waves of {VISITORS} visitors: {settled} after a quarter, {last} at the end")
+        print(f"\n{waves} waves of {VISITORS} visitors: "
+              f"{settled} after a quarter, {last} at the end")
     assert last["descriptors"] <= settled["descriptors"] + 2
     assert last["memory_bytes"] < settled["memory_bytes"] * 1.1 + 4_000_000
     # Timers that were left behind would be seen as work.

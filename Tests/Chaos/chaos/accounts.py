@@ -35,7 +35,7 @@ class Scrape:
                 self._labelled[name][label] = value
 
     def __getitem__(self, name):
-        """The value of a metric without labels; of the daemon's own where the prefix is left out."""
+        """The value of a metric without labels; `status2_` may be left out."""
         for candidate in (name, f"status2_{name}"):
             if candidate in self._samples:
                 return self._samples[candidate]

@@ -1,4 +1,4 @@
-"""A network namespace with a Redis in it, whose link is taken down so that the kernel sees a hole."""
+"""A network namespace with a Redis in it, at the end of a link that can be cut."""
 
 import contextlib
 import functools
