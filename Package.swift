@@ -41,14 +41,15 @@ let package = Package(
         .target(name: "WSFrame", swiftSettings: rules),
 
         .systemLibrary(name: "CLinux", path: "Sources/Relay/Sys/CLinux"),
+        .systemLibrary(name: "COpenSSL", path: "Sources/Relay/TLS/COpenSSL"),
         .target(
             name: "Relay",
             dependencies: [
-                "RESP", "WSFrame", "CLinux",
+                "RESP", "WSFrame", "CLinux", "COpenSSL",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            exclude: ["Sys/CLinux"],
+            exclude: ["Sys/CLinux", "TLS/COpenSSL"],
             resources: [.embedInCode("Console/console.html")],
             swiftSettings: rules),
         .executableTarget(
@@ -78,7 +79,8 @@ let package = Package(
         .testTarget(
             name: "RelayTests",
             dependencies: [
-                "Relay", "RESP", "WSFrame", "CLinux", "ClientProperties", "WSFrameProperties",
+                "Relay", "RESP", "WSFrame", "CLinux", "COpenSSL", "ClientProperties",
+                "WSFrameProperties",
             ],
             swiftSettings: rules),
 

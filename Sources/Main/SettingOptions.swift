@@ -73,6 +73,30 @@ struct RedisOptions: ParsableArguments {
     }
 }
 
+/// TLS to Redis.
+struct RedisTLSOptions: ParsableArguments {
+    @Option(name: .customLong("redis-tls-ca-file"), help: .setting("redis-tls-ca-file"))
+    var caFile: String?
+    @Option(name: .customLong("redis-tls-cert-file"), help: .setting("redis-tls-cert-file"))
+    var certFile: String?
+    @Option(name: .customLong("redis-tls-key-file"), help: .setting("redis-tls-key-file"))
+    var keyFile: String?
+    @Option(name: .customLong("redis-tls-server-name"), help: .setting("redis-tls-server-name"))
+    var serverName: String?
+    @Option(
+        name: .customLong("redis-tls-insecure-skip-verify"),
+        help: .setting("redis-tls-insecure-skip-verify"))
+    var insecureSkipVerify: String?
+
+    var values: [SettingFlag] {
+        [
+            ("redis-tls-ca-file", caFile), ("redis-tls-cert-file", certFile),
+            ("redis-tls-key-file", keyFile), ("redis-tls-server-name", serverName),
+            ("redis-tls-insecure-skip-verify", insecureSkipVerify),
+        ]
+    }
+}
+
 /// How much is taken.
 struct LimitOptions: ParsableArguments {
     @Option(name: .customLong("max-message-size"), help: .setting("max-message-size"))

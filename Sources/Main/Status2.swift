@@ -16,6 +16,7 @@ struct Status2: ParsableCommand {
 
     @OptionGroup(title: "Connections") var connections: ConnectionOptions
     @OptionGroup(title: "Redis") var redis: RedisOptions
+    @OptionGroup(title: "TLS to Redis") var redisTLS: RedisTLSOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Operation") var operation: OperationOptions
     @OptionGroup(title: "Trace") var tracing: TraceFlags
@@ -39,11 +40,12 @@ struct Status2: ParsableCommand {
     func serve(environment: [String: String]) throws -> Int32 {
         let broker = try brokerAddress()
         let trace = try tracing.options()
-        let configuration = SettingsLoader.load(
+        var configuration = SettingsLoader.load(
             environment: environment, flags: flags, embeddedBroker: broker)
         if let error = configuration.usageError {
             throw ValidationError("\(error).")
         }
+        configuration.checkTLSFiles()
         if checkConfig {
             print(configuration.report, terminator: "")
             return configuration.isFaulty
@@ -80,7 +82,8 @@ struct Status2: ParsableCommand {
 
     /// The settings that were given as flags.
     private var flags: [String: String] {
-        let all = connections.values + redis.values + limits.values + operation.values
+        let all =
+            connections.values + redis.values + redisTLS.values + limits.values + operation.values
         // The table is the one list of settings; an option that it lacks, or lacks an option, is a
         // mistake in this program.
         precondition(all.map(\.flag).sorted() == SettingsTable.rows.map(\.flag).sorted())

@@ -11,6 +11,8 @@ public struct Settings: Sendable, Equatable {
     public var redisSentinelUsername: String?
     /// The Sentinels' own password; nil means that no `AUTH` is sent to them.
     public var redisSentinelPassword: Secret?
+    /// How Redis is reached where its URL asks for TLS.
+    public var redisTLS = RedisTLSSettings()
     /// The time between two heartbeats to a browser; positive.
     public var pingInterval = Nanoseconds.seconds(5)
     /// How long a browser may be silent before it is disconnected; positive.

@@ -28,6 +28,7 @@ public struct SettingsLoader {
         loader.refuseUnknownFlags()
         loader.warnOfUnknownVariables()
         loader.warnOfUnlikelyValues()
+        loader.checkTLS()
         return loader.configuration
     }
 
@@ -165,6 +166,35 @@ public struct SettingsLoader {
             warn(
                 "STATUS_MAX_CONNECTIONS_PER_ADDRESS",
                 "has no effect without STATUS_TRUSTED_PROXIES")
+        }
+    }
+
+    private mutating func checkTLS() {
+        let tls = configuration.settings.redisTLS
+        guard configuration.settings.redis.usesTLS else {
+            guard tls != RedisTLSSettings() else { return }
+            for row in SettingsTable.redisTLS
+            where row.print(configuration.settings) != row.defaultText {
+                warn(row.variable, "has no effect: the URL of Redis is not rediss://")
+            }
+            return
+        }
+        let files = [
+            (RedisTLSSettings.certificateVariable, tls.certificateFile),
+            (RedisTLSSettings.keyVariable, tls.keyFile),
+        ]
+        for (present, missing) in [(files[0], files[1]), (files[1], files[0])]
+        where !present.1.isEmpty && missing.1.isEmpty {
+            configuration.problems.append(
+                ConfigurationProblem(
+                    name: present.0, refusedValue: nil, reason: "needs \(missing.0) beside it",
+                    outcome: .fatal))
+        }
+        if tls.skipsVerification {
+            warn(
+                RedisTLSSettings.skipsVerificationVariable,
+                "is on: whoever is between here and Redis can read and change everything",
+                isAdvice: true)
         }
     }
 

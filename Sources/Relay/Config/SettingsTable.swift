@@ -16,7 +16,7 @@ public struct SettingRow: Sendable {
     /// The value of a daemon that nobody has configured; empty for an empty list.
     public var defaultText: String { print(Settings()) }
 
-    fileprivate init<Value>(
+    init<Value>(
         _ variable: String, _ path: any WritableKeyPath<Settings, Value> & Sendable,
         _ value: SettingValue<Value>, _ meaning: String
     ) {
@@ -39,7 +39,9 @@ public struct SettingRow: Sendable {
 /// Loading, the usage text, `--check-config` and the warning of unknown names all read this table.
 public enum SettingsTable {
     /// The settings in the order in which they are documented.
-    public static let rows: [SettingRow] = [
+    public static let rows: [SettingRow] = connections + redisTLS + operation
+
+    private static let connections: [SettingRow] = [
         SettingRow(
             "STATUS_LISTEN_ADDR", \.listenAddress, .listenAddress,
             "where browsers connect: host:port, :port, [v6]:port or unix:/path"),
@@ -78,6 +80,9 @@ public enum SettingsTable {
         SettingRow(
             "STATUS_REDIS_DIAL_RATE", \.redisDialRate, .integer(in: 1...1_000_000),
             "dials to Redis begun per second, in the whole process"),
+    ]
+
+    private static let operation: [SettingRow] = [
         SettingRow(
             "STATUS_SHUTDOWN_TIMEOUT", \.shutdownTimeout, .durationOrZero,
             "how long a shutdown waits for clients to take their last bytes"),

@@ -93,6 +93,9 @@ extension Metrics {
             "status2_redis_timeouts_total", .counter,
             "Commands that Redis did not answer in time.", redisTimeouts)
         output.add(
+            "status2_redis_tls_handshakes_total", .counter, "TLS handshakes with Redis, by kind.",
+            by: "kind", [("full", tlsHandshakesFull), ("resumed", tlsHandshakesResumed)])
+        output.add(
             "status2_redis_outage_seconds_total", .counter,
             "Time during which subscriptions were interrupted, summed over browsers.",
             seconds: redisOutage + reading.ongoingOutage)

@@ -21,6 +21,10 @@ struct Metrics: Equatable, Sendable {
     var redisLinkFailures: [String: UInt64] = [:]
     /// Commands to Redis that were not answered in time.
     var redisTimeouts: UInt64 = 0
+    /// TLS handshakes with Redis that were done in full, with certificates.
+    var tlsHandshakesFull: UInt64 = 0
+    /// TLS handshakes with Redis that took up an earlier one.
+    var tlsHandshakesResumed: UInt64 = 0
     /// The time during which subscriptions were interrupted, summed over those that came back or
     /// were given up.
     var redisOutage = Nanoseconds.zero

@@ -14,6 +14,9 @@ enum LinkAction: Equatable, Sendable {
     case resolve(host: String, port: UInt16)
     /// Close the connection, if there is one, and begin one to this address.
     case dial(SocketAddress)
+    /// Begin the TLS handshake with the server of this host, then call
+    /// ``RedisLink/secured(now:output:)``.
+    case secure(host: String)
     /// The subscription is acknowledged (a probe: Redis has answered): the link is live.
     case live
     /// Pass on a message; the range is that of its payload in the buffer.

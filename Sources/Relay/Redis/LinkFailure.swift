@@ -43,13 +43,17 @@ indirect enum LinkFailure: Equatable, Sendable {
     case badDatabase(String)
     /// Redis answered with another error.
     case refusedCommand(String)
+    /// A certificate, Redis's or ours, does not verify; why.
+    case certificate(String)
+    /// The TLS connection failed for another reason.
+    case tls(String)
     /// What came was not RESP, or not what the protocol says comes here.
     case protocolError(String)
 
     /// Whether trying again is of no use at start: the configuration is wrong.
     var isFatalAtStart: Bool {
         switch self {
-        case .wrongPassword, .passwordMissing, .noPermission, .badDatabase: true
+        case .wrongPassword, .passwordMissing, .noPermission, .badDatabase, .certificate: true
         case .sentinel(let failure): failure.isFatalAtStart
         default: false
         }
@@ -109,6 +113,8 @@ indirect enum LinkFailure: Equatable, Sendable {
         case .noPermission: "no_permission"
         case .badDatabase: "bad_database"
         case .refusedCommand: "refused_command"
+        case .certificate: "certificate"
+        case .tls: "tls"
         case .protocolError: "protocol"
         }
     }
@@ -141,6 +147,8 @@ extension LinkFailure: CustomStringConvertible {
         case .noPermission(let reply): "no permission: \(reply)"
         case .badDatabase(let reply): "the database cannot be selected: \(reply)"
         case .refusedCommand(let reply): "Redis answered: \(reply)"
+        case .certificate(let reason): "TLS: \(reason)"
+        case .tls(let reason): "TLS: \(reason)"
         case .protocolError(let reason): "protocol error: \(reason)"
         }
     }

@@ -8,6 +8,8 @@ import RESP
 ///     waiting        the dial gate opens          resolving, or dialing for a known address
 ///     resolving      addresses                    dialing
 ///     dialing        connected                    greeting: HELLO 3 [AUTH …] SETNAME …
+///     dialing        connected, with TLS          securing: the handshake
+///     securing       the handshake is done        greeting
 ///     dialing        refused, another address     dialing
 ///     greeting       HELLO is not known           greeting in RESP2: AUTH, CLIENT SETNAME
 ///     greeting       accepted                     greeting: SELECT, SUBSCRIBE (a probe: PING)
@@ -36,14 +38,16 @@ struct RedisLink: ~Copyable {
     static let dialLimit = Nanoseconds.seconds(5)
     /// Most addresses of one name that are dialed in an attempt.
     static let addressLimit = 16
+    /// The longest that a TLS handshake may take, whatever comes meanwhile.
+    static let handshakeLimit = Nanoseconds.seconds(5)
     /// The longest wait for the answer of a name look-up.
     static let lookUpLimit = Nanoseconds.seconds(10)
     /// The name that the link goes by in `CLIENT LIST`.
     static let clientName = "status2"
 
     enum State: Equatable, Sendable {
-        case waiting, resolving, dialing, asking, greeting, live, unsubscribing, backingOff
-        case givenUp
+        case waiting, resolving, dialing, securing, asking, greeting, live, unsubscribing
+        case backingOff, givenUp
     }
 
     /// The channel that a probe subscribes to, if it may, where it may not send `PING`.
@@ -188,14 +192,36 @@ struct RedisLink: ~Copyable {
         {
             return .failed(.outputBuffer)
         }
-        guard let error else { return failed(.closedByRedis, now: now) }
+        guard let error else {
+            guard state != .securing else {
+                return .failed(.tls("the server closed the connection in the handshake"))
+            }
+            return failed(.closedByRedis, now: now)
+        }
         return failed(error == .timedOut ? .unacknowledged : LinkFailure(error), now: now)
     }
 
-    /// The connection is made: the greeting goes out, or the question to a Sentinel.
-    mutating func connected(now: Instant, output: inout RESPEncoder) {
+    /// The connection is made: the greeting goes out, or the question to a Sentinel, or the
+    /// handshake comes first.
+    mutating func connected(now: Instant, output: inout RESPEncoder) -> LinkAction {
         parser = Self.makeParser(settings)
         addresses = []
+        guard target.usesTLS, case .tcp(let host, _) = target.address else {
+            greet(now: now, output: &output)
+            return .none
+        }
+        state = .securing
+        stateDeadline = now + Self.handshakeLimit
+        return .secure(host: host)
+    }
+
+    /// The TLS handshake is done: the greeting goes out.
+    mutating func secured(now: Instant, output: inout RESPEncoder) {
+        guard state == .securing else { return }
+        greet(now: now, output: &output)
+    }
+
+    private mutating func greet(now: Instant, output: inout RESPEncoder) {
         lastByteAt = now
         guard query == nil else { return askSentinel(now: now, output: &output) }
         state = .greeting
@@ -231,10 +257,7 @@ struct RedisLink: ~Copyable {
     mutating func receive(
         _ bytes: Span<UInt8>, from offset: inout Int, now: Instant, output: inout RESPEncoder
     ) -> LinkAction {
-        lastByteAt = now
-        if awaited != nil, settings.redisRequestTimeout != .zero {
-            stateDeadline = now + settings.redisRequestTimeout
-        }
+        heard(now: now)
         while true {
             let step: PubSubStep
             do throws(RESPError) {
@@ -276,6 +299,13 @@ struct RedisLink: ~Copyable {
             query = nil
             return resolve(host: endpoint.host, port: endpoint.port, now: now)
         }
+    }
+
+    /// Notes that bytes have come, also such of which nothing can be made yet: part of a TLS record.
+    mutating func heard(now: Instant) {
+        lastByteAt = now
+        guard awaited != nil, settings.redisRequestTimeout != .zero else { return }
+        stateDeadline = now + settings.redisRequestTimeout
     }
 
     /// Takes the answer to the awaited command; `reply` is nil for the subscription's push.
@@ -428,6 +458,8 @@ struct RedisLink: ~Copyable {
             return failed(.nameLookup("no answer in time"), now: now)
         case .dialing:
             return dialFailed(.timedOut, now: now)
+        case .securing:
+            return .failed(.timeout(command: "the TLS handshake"))
         case .asking:
             return failed(.timeout(command: "SENTINEL"), now: now)
         case .greeting, .unsubscribing:

@@ -14,10 +14,6 @@ public enum Daemon {
     public static func run(
         _ options: DaemonOptions, announce: (String) -> Void
     ) -> String? {
-        // A password must not go out in the clear because a URL asked for TLS.
-        guard !options.settings.redis.usesTLS else {
-            return "rediss:// asks for TLS, which this release does not speak yet"
-        }
         do throws(SystemError) {
             return try serve(options, announce)
         } catch {
@@ -53,6 +49,12 @@ public enum Daemon {
         let wanted = options.settings.maxConnections
         let limit = wanted == 0 ? most : min(wanted, most)
         logStart(options, log, descriptors: descriptors, limit: limit)
+        let tls: TLSContext?
+        do throws(TLSFileError) {
+            tls = try tlsContext(options.settings)
+        } catch {
+            return "\(error)"
+        }
         var relay = Relay(
             sys: sys, settings: options.settings,
             options: RelayOptions(
@@ -64,7 +66,7 @@ public enum Daemon {
                 trace: options.trace, openTrace: tracing.open,
                 droppedTraceLines: { tracing.dropped },
                 onShutdown: { HostProcess.restore(signals: signals) }),
-            log: log)
+            log: log, tls: tls)
         relay.start()
         if options.embeddedBroker != nil, let address = relay.boundAddress {
             announce(guide(relay.settings, at: address))
@@ -73,6 +75,13 @@ public enum Daemon {
         tracing.drain(atMost: drainLimit)
         writer.drain(atMost: drainLimit)
         return fatal
+    }
+
+    private static func tlsContext(
+        _ settings: Settings
+    ) throws(TLSFileError) -> TLSContext? {
+        guard settings.redis.usesTLS else { return nil }
+        return try TLSContext(settings.redisTLS, readSize: EventLoop<LinuxSys>.readSize)
     }
 
     private static func logStart(

@@ -96,8 +96,9 @@ extension Relay where S: ~Copyable {
             perform(links[id].machine.dialFailed(error, now: loop.now), on: id)
         } else {
             encoder.removeAll()
-            links[id].machine.connected(now: loop.now, output: &encoder)
+            let action = links[id].machine.connected(now: loop.now, output: &encoder)
             sendEncoded(on: id)
+            perform(action, on: id)
         }
         if links.contains(id) { arm(link: id) }
     }
@@ -107,15 +108,24 @@ extension Relay where S: ~Copyable {
         let outcome = loop.sys.receive(links[id].socket.descriptor, into: &buffer)
         switch outcome {
         case .bytes(let count):
-            if trace != nil { traceReceived(buffer[..<count], on: id) }
-            consumeLink(id, &buffer, count)
-            if trace != nil { alignTrace(of: id) }
+            if let session = links[id].tls {
+                decrypt(session, of: id, &buffer, count)
+            } else {
+                takePlaintext(id, &buffer, count)
+            }
         case .endOfStream: linkLost(id, nil)
         case .wouldBlock: break
         case .failed(let error): linkLost(id, error)
         }
         loop.giveBack(&buffer)
         if links.contains(id) { arm(link: id) }
+    }
+
+    /// Handles bytes as Redis has meant them: those of the socket, or what TLS has made of them.
+    mutating func takePlaintext(_ id: SlotID, _ buffer: inout [UInt8], _ count: Int) {
+        if trace != nil { traceReceived(buffer[..<count], on: id) }
+        consumeLink(id, &buffer, count)
+        if trace != nil { alignTrace(of: id) }
     }
 
     private mutating func consumeLink(_ id: SlotID, _ buffer: inout [UInt8], _ count: Int) {
@@ -140,8 +150,9 @@ extension Relay where S: ~Copyable {
     }
 
     /// Queues what the link's machine has written.
-    private mutating func sendEncoded(on id: SlotID) {
+    mutating func sendEncoded(on id: SlotID) {
         if trace != nil { traceSent(encoder.bytes, on: id) }
+        if let session = links[id].tls { return encrypt(encoder.bytes, by: session, of: id) }
         loop.queue(encoder.bytes, on: &links[id].socket)
     }
 
@@ -175,6 +186,9 @@ extension Relay where S: ~Copyable {
                         address, keepAlive: keepAlive, in: &links[id].socket)
                 else { return }
                 action = links[id].machine.dialFailed(error, now: loop.now)
+            case .secure(let host):
+                beginHandshake(id, host: host)
+                return
             case .live:
                 linkIsLive(id)
                 return
@@ -247,6 +261,7 @@ extension Relay where S: ~Copyable {
     private mutating func disconnectLink(_ id: SlotID) {
         if trace != nil { traceEnd(of: id) }
         loop.disconnect(&links[id].socket)
+        links[id].tls = nil
     }
 
     mutating func linkFailed(_ id: SlotID, _ failure: LinkFailure) {
@@ -336,7 +351,7 @@ extension Relay where S: ~Copyable {
         loop.arm(&links[id].socket, at: links[id].machine.nextDeadline)
     }
 
-    private func metadata(of id: SlotID) -> Logger.Metadata {
+    func metadata(of id: SlotID) -> Logger.Metadata {
         switch links[id].machine.purpose {
         case .probe: return ["link": "probe"]
         case .subscription(let bytes):

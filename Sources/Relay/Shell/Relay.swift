@@ -39,6 +39,8 @@ struct LinkEntry: ~Copyable {
     var outageSince = Instant.never
     /// The ``LinkFailure/cause`` of its last failure; empty before the first.
     var lastCause = ""
+    /// The TLS connection over the socket, where there is one.
+    var tls: TLSSession?
 }
 
 /// A client of the embedded broker with its socket.
@@ -62,7 +64,7 @@ enum RelayPhase: Equatable, Sendable {
 /// The relay on one event loop: it interprets the actions of the machines.
 ///
 /// The files beside this one hold the parts: `Relay+Accepting`, `Relay+Clients`, `Relay+Delivery`,
-/// `Relay+Links`, `Relay+Broker`, `Relay+Shutdown`.
+/// `Relay+Links`, `Relay+TLS`, `Relay+Broker`, `Relay+Shutdown`.
 struct Relay<S: Sys & ~Copyable>: ~Copyable {
     /// Connections accepted in one turn, at most.
     static var acceptLimit: Int { 64 }
@@ -80,6 +82,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     let router: Router
     let log: RelayLog
     let options: RelayOptions
+    /// Makes the TLS connections to Redis, where its URL asks for them.
+    let tls: TLSContext?
     var phase = RelayPhase.starting
     var metrics = Metrics()
 
@@ -129,12 +133,16 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var acceptRateLogLimit = LogRateLimit(lines: 1, per: .seconds(10))
     var refusalLogLimit = LogRateLimit(lines: 10, per: .seconds(10))
 
-    init(sys: consuming S, settings: Settings, options: RelayOptions, log: RelayLog) {
+    init(
+        sys: consuming S, settings: Settings, options: RelayOptions, log: RelayLog,
+        tls: TLSContext? = nil
+    ) {
         loop = EventLoop(sys: sys)
         configuration = SharedSettings(settings)
         router = Router(settings: settings)
         self.options = options
         self.log = log
+        self.tls = tls
         broker = Broker(password: settings.redis.password, version: options.version)
         gate = DialGate(
             concurrency: settings.redisDialConcurrency,

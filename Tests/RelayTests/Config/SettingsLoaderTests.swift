@@ -85,6 +85,13 @@ struct SettingsLoaderTests {
         Change("STATUS_REDIS_RETRY_MAX", "1.5h", "90m") { $0.redisRetryMax = .seconds(5_400) },
         Change("STATUS_REDIS_DIAL_CONCURRENCY", "1") { $0.redisDialConcurrency = 1 },
         Change("STATUS_REDIS_DIAL_RATE", "20") { $0.redisDialRate = 20 },
+        Change("STATUS_REDIS_TLS_CA_FILE", "/etc/ca.pem") { $0.redisTLS.caFile = "/etc/ca.pem" },
+        Change("STATUS_REDIS_TLS_CERT_FILE", "a b.crt") { $0.redisTLS.certificateFile = "a b.crt" },
+        Change("STATUS_REDIS_TLS_KEY_FILE", "a.key") { $0.redisTLS.keyFile = "a.key" },
+        Change("STATUS_REDIS_TLS_SERVER_NAME", "fe80::1") { $0.redisTLS.serverName = "fe80::1" },
+        Change("STATUS_REDIS_TLS_INSECURE_SKIP_VERIFY", "T", "true") {
+            $0.redisTLS.skipsVerification = true
+        },
         Change("STATUS_SHUTDOWN_TIMEOUT", "0s") { $0.shutdownTimeout = .zero },
         Change("STATUS_HANGUP_ON_SHUTDOWN", "F", "false") { $0.hangupOnShutdown = false },
         Change("STATUS_LOG_LEVEL", " WARNING ", "warn") { $0.logLevel = .warn },
@@ -245,6 +252,34 @@ struct SettingsLoaderTests {
         #expect(load(cap.merging(proxies) { $1 }).warnings.isEmpty)
         let nameless = load(["STATUS_REDIS_SENTINEL_USERNAME": "watcher"])
         #expect(nameless.warnings.map(\.name) == ["STATUS_REDIS_SENTINEL_USERNAME"])
+    }
+
+    @Test("wants a certificate and its key together")
+    func certificateAndKey() {
+        let names = ["STATUS_REDIS_TLS_CERT_FILE", "STATUS_REDIS_TLS_KEY_FILE"]
+        for (name, other) in zip(names, names.reversed()) {
+            let fatal = load([name: "file.pem", "STATUS_REDIS_URL": "rediss://h"]).fatal
+            #expect(fatal?.name == name)
+            #expect(fatal?.reason == "needs \(other) beside it")
+        }
+        let both = [
+            names[0]: "a", names[1]: "b", "STATUS_REDIS_URL": "rediss://h",
+        ]
+        #expect(!load(both).isFaulty)
+    }
+
+    @Test("warns of TLS settings that have no effect, and of TLS that protects from nobody")
+    func settingsOfTLS() {
+        let name = "STATUS_REDIS_TLS_INSECURE_SKIP_VERIFY"
+        let plain = load([name: "1", "STATUS_REDIS_TLS_SERVER_NAME": "h"])
+        #expect(plain.warnings.map(\.name) == ["STATUS_REDIS_TLS_SERVER_NAME", name])
+        #expect(plain.isFaulty)
+        let insecure = load([name: "1", "STATUS_REDIS_URL": "rediss://h"])
+        #expect(insecure.warnings.map(\.name) == [name])
+        #expect(!insecure.isFaulty)
+        #expect(load([name: "0", "STATUS_REDIS_URL": "rediss://h"]).warnings.isEmpty)
+        // What is not a boolean must not switch anything off.
+        #expect(!load([name: "maybe"]).settings.redisTLS.skipsVerification)
     }
 
     @Test("has one row for each setting, none with a name of another")

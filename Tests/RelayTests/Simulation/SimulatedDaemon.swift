@@ -22,7 +22,8 @@ final class SimulatedDaemon {
         clientLimit: Int = 2000,
         embeddedBroker: EmbeddedBrokerAddress? = nil, dialPolicy: World.DialPolicy = .accept,
         redisErrors: [String: String] = [:], trace: TraceOptions = TraceOptions(),
-        traceCapacity: Int = 1 << 20, prepare: (SimulatedRedis, World) -> Void = { _, _ in }
+        traceCapacity: Int = 1 << 20, tls: TLSContext? = nil, redisTLS: TestTLSServer? = nil,
+        prepare: (SimulatedRedis, World) -> Void = { _, _ in }
     ) {
         var settings = Settings()
         settings.listenAddress = .tcp(host: "127.0.0.1", port: Self.port)
@@ -32,6 +33,9 @@ final class SimulatedDaemon {
         world.dialPolicy = dialPolicy
         redis = SimulatedRedis(world)
         redis.errors = redisErrors
+        redis.tls = redisTLS
+        // A Redis without TLS has no answer to a handshake.
+        redis.isSilent = tls != nil && redisTLS == nil
         prepare(redis, world)
         let traced = CapturedTrace(capacity: traceCapacity, format: trace.format)
         self.traced = traced
@@ -43,7 +47,7 @@ final class SimulatedDaemon {
                 trace: trace, openTrace: { traced }),
             log: RelayLog { label in
                 JSONLogHandler(label: label, level: .debug, sink: log, now: { 0 })
-            })
+            }, tls: tls)
         relay.start()
         settle()
     }

@@ -14,6 +14,24 @@ final class SimulatedRedis {
         var commands: [[String]] = []
         /// Bytes that wait for ``SimulatedRedis/isSilent`` to end.
         var held: [UInt8] = []
+        /// The server's end of TLS, where it is spoken.
+        var tls: TestTLSPeer?
+
+        /// Takes what the daemon has written, as it was meant.
+        fileprivate func take() -> [UInt8] {
+            defer { connection.fromDaemon = [] }
+            guard let tls else { return connection.fromDaemon }
+            tls.take(connection.fromDaemon)
+            connection.toDaemon += tls.takeOutput()
+            return tls.takeReceived()
+        }
+
+        /// Sends bytes to the daemon.
+        func send(_ bytes: [UInt8]) {
+            guard let tls else { return connection.toDaemon += bytes }
+            tls.send(bytes)
+            connection.toDaemon += tls.takeOutput()
+        }
     }
 
     private let world: World
@@ -36,6 +54,8 @@ final class SimulatedRedis {
     var answers: [UInt16: String] = [:]
     /// Servers whose `HELLO` does not tell their role.
     var hidesRole = false
+    /// Speaks TLS as this server, on connections to come.
+    var tls: TestTLSServer?
 
     init(_ world: World) { self.world = world }
 
@@ -47,7 +67,7 @@ final class SimulatedRedis {
     /// Answers what has come since the last call.
     func serve() {
         for connection in world.redisConnections.dropFirst(sessions.count) {
-            sessions.append(Session(connection: connection))
+            sessions.append(Session(connection: connection, tls: tls?.makePeer()))
         }
         guard !isSilent else { return }
         for index in sessions.indices
@@ -61,8 +81,7 @@ final class SimulatedRedis {
     private func serve(_ index: Int) {
         let connection = sessions[index].connection
         guard !connection.fromDaemon.isEmpty else { return }
-        let bytes = sessions[index].held + connection.fromDaemon
-        connection.fromDaemon = []
+        let bytes = sessions[index].held + sessions[index].take()
         var offset = 0
         var arguments: [Range<Int>] = []
         while let step = try? sessions[index].parser.next(
@@ -132,7 +151,7 @@ final class SimulatedRedis {
             default: reply.simpleString("OK")
             }
         }
-        sessions[index].connection.toDaemon += reply.bytes
+        sessions[index].send(reply.bytes)
     }
 
     private func ping(_ command: [String], _ session: Session, _ reply: inout RESPEncoder) {
@@ -154,7 +173,7 @@ final class SimulatedRedis {
             message.bulkString("message")
             message.bulkString(channel)
             message.bulkString(payload)
-            session.connection.toDaemon += message.bytes
+            session.send(message.bytes)
         }
         return receivers.count
     }
