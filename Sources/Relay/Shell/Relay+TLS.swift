@@ -13,7 +13,8 @@ extension Relay where S: ~Copyable {
             return linkFailed(id, .tls("it is asked for and not set up"))
         }
         logRefresh(tls.refresh())
-        guard let session = tls.makeSession(host: host) else {
+        let now = Int(loop.sys.unixTime() / 1_000_000_000)
+        guard let session = tls.makeSession(host: host, atUnixSeconds: now) else {
             return linkFailed(id, .tls("no connection can be made to \(host)"))
         }
         links[id].tls = session

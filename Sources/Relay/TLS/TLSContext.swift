@@ -46,9 +46,10 @@ final class TLSContext {
 
     /// Makes a connection to the server of this host; nil when OpenSSL has no memory for it, or the
     /// name cannot be one of a certificate.
-    func makeSession(host: String) -> TLSSession? {
+    func makeSession(host: String, atUnixSeconds now: Int) -> TLSSession? {
         wire.clear()
-        return TLSSession(credentials: credentials, wire: wire, name: expectedName(host))
+        return TLSSession(
+            credentials: credentials, wire: wire, name: expectedName(host), atUnixSeconds: now)
     }
 
     /// The name that the server's certificate must have.

@@ -127,10 +127,23 @@ extension TLSFileError: CustomStringConvertible {
 
     /// A copy of the newest ticket for this server; the caller frees it.
     ///
-    /// A copy, since OpenSSL marks the ticket of a TLS 1.3 connection as used up.
-    func ticket(for name: String) -> OpaquePointer? {
+    /// A copy, since OpenSSL marks the ticket of a TLS 1.3 connection as used up. A ticket ends with
+    /// the certificate that it stands for: every resumed handshake brings another ticket, and nobody
+    /// would look at the certificate again.
+    func ticket(for name: String, atUnixSeconds now: Int) -> OpaquePointer? {
         guard let ticket = unsafe tickets[name] else { return nil }
+        if verifies, unsafe Self.isExpired(ticket, atUnixSeconds: now) {
+            unsafe tickets.removeValue(forKey: name)
+            unsafe SSL_SESSION_free(ticket)
+            return nil
+        }
         return unsafe SSL_SESSION_dup(ticket)
+    }
+
+    private static func isExpired(_ ticket: OpaquePointer, atUnixSeconds now: Int) -> Bool {
+        guard let certificate = unsafe SSL_SESSION_get0_peer(ticket) else { return true }
+        var now = now
+        return unsafe X509_cmp_time(X509_get0_notAfter(certificate), &now) <= 0
     }
 
     /// Keeps a ticket in the place of the former one.

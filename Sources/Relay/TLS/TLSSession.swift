@@ -21,7 +21,7 @@ import COpenSSL
     let name: String
 
     /// Makes a connection that will verify `name`; a ticket of an earlier one is offered.
-    init?(credentials: TLSCredentials, wire: TLSWire, name: String) {
+    init?(credentials: TLSCredentials, wire: TLSWire, name: String, atUnixSeconds now: Int) {
         guard let ssl = unsafe SSL_new(credentials.context) else { return nil }
         unsafe self.ssl = unsafe ssl
         self.credentials = credentials
@@ -33,7 +33,7 @@ import COpenSSL
         unsafe SSL_set_connect_state(ssl)
         unsafe SSL_set_ex_data(ssl, 0, Unmanaged.passUnretained(self).toOpaque())
         guard expectName() else { return nil }
-        if let ticket = unsafe credentials.ticket(for: name) {
+        if let ticket = unsafe credentials.ticket(for: name, atUnixSeconds: now) {
             unsafe SSL_set_session(ssl, ticket)
             unsafe SSL_SESSION_free(ticket)
         }

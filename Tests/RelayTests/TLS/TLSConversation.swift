@@ -12,12 +12,15 @@ final class TLSConversation {
     private var buffer = [UInt8](repeating: 0, count: readSize)
     private let piece: Int
 
-    /// Bytes pass in pieces of at most `piece`.
+    /// Begins at `unixSeconds`, of which tickets alone take notice; bytes pass in pieces of at most
+    /// `piece`.
     init?(
         _ context: TLSContext, _ server: TestTLSServer, host: String = "redis.test",
-        piece: Int = readSize
+        piece: Int = readSize, atUnixSeconds now: Int = 0
     ) {
-        guard let session = context.makeSession(host: host) else { return nil }
+        guard let session = context.makeSession(host: host, atUnixSeconds: now) else {
+            return nil
+        }
         self.context = context
         self.session = session
         self.piece = piece

@@ -249,6 +249,20 @@ struct TLSSessionTests {
         #expect(!other.session.isResumed)
     }
 
+    @Test("looks at the certificate again when it has expired, whatever tickets there are")
+    func ticketsEndWithTheirCertificate() throws {
+        let server = TestTLSServer(authority.issue(seconds: -3600...3600))
+        let context = try makeContext()
+        try #require(TLSConversation(context, server)).run()
+        let present = WallClock.unixTime() / 1_000_000_000
+        for (seconds, isResumed) in [(3500, true), (3700, false)] {
+            let talk = try #require(
+                TLSConversation(context, server, atUnixSeconds: Int(present) + seconds))
+            try talk.run()
+            #expect(talk.session.isResumed == isResumed)
+        }
+    }
+
     @Test("does without a ticket that the server no longer takes")
     func staleTicket() throws {
         let certificate = authority.issue()
