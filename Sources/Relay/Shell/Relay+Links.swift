@@ -55,7 +55,7 @@ extension Relay where S: ~Copyable {
             return releaseLink(of: client)
         }
         sendEncoded(on: id)
-        arm(link: id)
+        if links.contains(id) { arm(link: id) }
     }
 
     /// Closes a link and forgets it.
@@ -253,7 +253,7 @@ extension Relay where S: ~Copyable {
     // MARK: - Failures and time
 
     /// The connection has ended without our doing.
-    private mutating func linkLost(_ id: SlotID, _ error: SystemError?) {
+    mutating func linkLost(_ id: SlotID, _ error: SystemError?) {
         let unparsed = links[id].socket.input.count
         perform(links[id].machine.lost(error, unparsed: unparsed, now: loop.now), on: id)
     }

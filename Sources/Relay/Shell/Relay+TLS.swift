@@ -44,7 +44,7 @@ extension Relay where S: ~Copyable {
             takePlaintext(id, &buffer, plain)
         }
         guard links.contains(id), links[id].tls === session else { return }
-        if session.state == .closed { return linkFailed(id, .closedByRedis) }
+        if session.state == .closed { return linkLost(id, nil) }
         if links[id].socket.output.count > Self.linkQueueLimit {
             linkFailed(id, .tls("the server asks for more than it takes"))
         }
