@@ -42,16 +42,11 @@ struct RedisLink: ~Copyable {
     static let handshakeLimit = Nanoseconds.seconds(5)
     /// The longest wait for the answer of a name look-up.
     static let lookUpLimit = Nanoseconds.seconds(10)
-    /// The name that the link goes by in `CLIENT LIST`.
-    static let clientName = "status2"
 
     enum State: Equatable, Sendable {
         case waiting, resolving, dialing, securing, asking, greeting, live, unsubscribing
         case backingOff, givenUp
     }
-
-    /// The channel that a probe subscribes to, if it may, where it may not send `PING`.
-    private static let probeChannel = "status2:probe"
 
     let purpose: LinkPurpose
     private let configuration: SharedSettings
@@ -66,7 +61,9 @@ struct RedisLink: ~Copyable {
     /// The address that was last dialed: that of the server where the link is live.
     private(set) var server: SocketAddress?
     private var addresses: ArraySlice<SocketAddress> = []
-    private var awaited: Command?
+    private var greeting = Greeting(mustTellRole: false)
+    /// Whether a live link awaits the answer to its `PING`.
+    private var isPinging = false
     private var pingNonce: UInt64 = 0
     /// The question for the master, until it is answered.
     private var query: SentinelQuery?
@@ -76,8 +73,6 @@ struct RedisLink: ~Copyable {
     private(set) var master: SentinelService.Endpoint?
     /// Whether a probe that was live is asking the Sentinels again.
     private var isAskingAgain = false
-    /// Whether it is open that the server is a master.
-    private var mustTellRole = false
     /// When the last byte came from Redis.
     private(set) var lastByteAt = Instant.never
     /// When the present state, or the awaited command, is given up.
@@ -111,7 +106,7 @@ struct RedisLink: ~Copyable {
 
     /// The instant at which ``timedOut(now:output:)`` must be called if nothing comes before.
     var nextDeadline: Instant {
-        guard state == .live, awaited == nil else { return stateDeadline }
+        guard state == .live, !isPinging else { return stateDeadline }
         return lastByteAt + settings.redisPingInterval
     }
 
@@ -120,10 +115,8 @@ struct RedisLink: ~Copyable {
     /// The dial gate lets the link through; `firstSentinel` is the place of the one to ask first.
     mutating func begin(firstSentinel: Int = 0, now: Instant) -> LinkAction {
         dials += 1
-        awaited = nil
         query = nil
         namingSentinel = nil
-        mustTellRole = false
         switch target.address {
         case .unix(let path):
             guard let address = SocketAddress(path: path) else {
@@ -135,7 +128,6 @@ struct RedisLink: ~Copyable {
         case .sentinel(let service):
             let query = SentinelQuery(service: service, first: firstSentinel)
             self.query = query
-            mustTellRole = true
             return resolve(host: query.sentinel.host, port: query.sentinel.port, now: now)
         }
     }
@@ -225,13 +217,10 @@ struct RedisLink: ~Copyable {
         lastByteAt = now
         guard query == nil else { return askSentinel(now: now, output: &output) }
         state = .greeting
-        var hello = ["HELLO", "3"]
-        if let password = target.password {
-            hello += ["AUTH", target.username ?? "default", password.revealed]
-        }
-        hello += ["SETNAME", Self.clientName]
-        output.command(hello)
-        expect(.hello, now: now)
+        isPinging = false
+        greeting = Greeting(mustTellRole: namingSentinel != nil)
+        greeting.begin(at: target, output: &output)
+        awaitAnswer(now: now)
     }
 
     private mutating func askSentinel(now: Instant, output: inout RESPEncoder) {
@@ -243,8 +232,7 @@ struct RedisLink: ~Copyable {
         query?.ask(username: username, password: password, output: &output)
     }
 
-    private mutating func expect(_ command: Command, now: Instant) {
-        awaited = command
+    private mutating func awaitAnswer(now: Instant) {
         let timeout = settings.redisRequestTimeout
         stateDeadline = timeout == .zero ? .never : now + timeout
     }
@@ -304,132 +292,63 @@ struct RedisLink: ~Copyable {
     /// Notes that bytes have come, also such of which nothing can be made yet: part of a TLS record.
     mutating func heard(now: Instant) {
         lastByteAt = now
-        guard awaited != nil, settings.redisRequestTimeout != .zero else { return }
-        stateDeadline = now + settings.redisRequestTimeout
+        if state == .greeting || state == .unsubscribing || isPinging { awaitAnswer(now: now) }
     }
 
-    /// Takes the answer to the awaited command; `reply` is nil for the subscription's push.
+    /// Takes an answer; `reply` is nil for the subscription's push.
     private mutating func answered(
         _ reply: RESPValue?, now: Instant, output: inout RESPEncoder
     ) -> LinkAction? {
+        switch state {
+        case .greeting:
+            switch greeting.answered(reply, for: purpose, at: target, output: &output) {
+            case .failed(let failure): return .failed(failure)
+            case .incomplete:
+                awaitAnswer(now: now)
+                return nil
+            case .accepted:
+                becomeLive()
+                return .live
+            }
+        case .live:
+            return answeredWhileLive(reply)
         // Only the end of the subscription is still of interest.
-        if state == .unsubscribing { return nil }
-        guard let command = awaited else {
-            // An answer nobody waits for: an error that Redis sends before it closes, for one.
-            guard let reply, reply.isError else { return nil }
-            return .failed(LinkFailure(reply: reply.string ?? "", to: ""))
+        default: return nil
         }
-        if let reply, reply.isError {
-            let text = reply.string ?? ""
-            if command == .hello, Self.saysUnknown(text) {
-                greetInRESP2(now: now, output: &output)
-                return nil
-            }
-            let failure = LinkFailure(reply: text, to: command.name)
-            if command == .ping, state == .greeting, case .noPermission = failure {
-                // Redis answers; that the user may subscribe remains to be shown.
-                output.command(["SUBSCRIBE", Self.probeChannel])
-                expect(.subscribe, now: now)
-                return nil
-            }
-            if !isHarmless(failure, to: command) { return .failed(failure) }
-        } else if let failure = rejection(of: reply, to: command) {
-            return .failed(failure)
-        }
-        awaited = nil
-        if state == .live {
-            // The answer to a PING on a quiet link.
-            stateDeadline = .never
-            return nil
-        }
-        if let next = self.next(after: command) {
-            if command == .hello || command == .setName { sendSelection(&output) }
-            expect(next, now: now)
-            return nil
-        }
+    }
+
+    private mutating func becomeLive() {
         state = .live
         isAskingAgain = false
         stateDeadline = .never
         failedAttempts = 0
         backoff.reset()
-        return .live
     }
 
-    /// Whether the link serves its purpose although a command was refused.
-    private func isHarmless(_ failure: LinkFailure, to command: Command) -> Bool {
-        switch (command, failure) {
-        // The name is for people's eyes; a server that knows no names still serves.
-        case (.setName, _): true
-        // An answer is an answer: the link is not stalled.
-        case (.ping, .noPermission): true
-        // A probe whose user may subscribe, though not to this channel.
-        case (.subscribe, .noPermission(let reply)):
-            purpose == .probe && !reply.contains("'subscribe' command")
-        default: false
-        }
-    }
-
-    /// What is wrong with an answer that is no error; `reply` is nil for the subscription's push.
-    private mutating func rejection(of reply: RESPValue?, to command: Command) -> LinkFailure? {
-        if (command == .subscribe) != (reply == nil) {
-            return .protocolError("unexpected answer to \(command.name)")
-        }
-        switch command {
-        case .hello where mustTellRole:
-            guard let role = reply?.value(forKey: "role")?.string else { return nil }
-            mustTellRole = false
-            return role == "master" ? nil : .notMaster
-        case .role:
-            mustTellRole = false
-            var parts = reply?.children
-            return parts?.next()?.string == "master" ? nil : .notMaster
-        case .ping where state == .live:
+    /// Takes the answer to the `PING` on a quiet link, or one that nobody waits for: an error that
+    /// Redis sends before it closes, for one.
+    private mutating func answeredWhileLive(_ reply: RESPValue?) -> LinkAction? {
+        if let reply, reply.isError {
+            let failure = LinkFailure(reply: reply.string ?? "", to: isPinging ? "PING" : "")
+            // To be refused is to be answered: the link is not stalled.
+            guard isPinging, case .noPermission = failure else { return .failed(failure) }
+        } else {
+            guard isPinging else { return nil }
+            guard let reply else { return .failed(.protocolError("unexpected answer to PING")) }
             // In RESP2 a subscriber gets an array of "pong" and the nonce.
             let echo =
-                reply?.kind == .array
-                ? reply?.children.dropFirst().first(where: { _ in true }) : reply
-            return echo?.string == pingText ? nil : .protocolError("the answer to another PING")
-        default:
-            return nil
+                reply.kind == .array
+                ? reply.children.dropFirst().first(where: { _ in true }) : reply
+            guard echo?.string == pingText else {
+                return .failed(.protocolError("the answer to another PING"))
+            }
         }
+        isPinging = false
+        stateDeadline = .never
+        return nil
     }
 
     private var pingText: String { String(pingNonce, radix: 16) }
-
-    /// The command that is sent, and therefore answered, behind another.
-    private func next(after command: Command) -> Command? {
-        switch command {
-        case .auth: .setName
-        case .hello, .setName: target.database == 0 ? next(after: .select) : .select
-        case .select: mustTellRole ? .role : next(after: .role)
-        case .role: purpose == .probe ? .ping : .subscribe
-        case .subscribe, .ping, .unsubscribe: nil
-        }
-    }
-
-    private static func saysUnknown(_ text: String) -> Bool {
-        text.hasPrefix("NOPROTO") || text.lowercased().contains("unknown command")
-    }
-
-    private mutating func greetInRESP2(now: Instant, output: inout RESPEncoder) {
-        if let password = target.password {
-            let user = target.username.map { [$0] } ?? []
-            output.command(["AUTH"] + user + [password.revealed])
-        }
-        output.command(["CLIENT", "SETNAME", Self.clientName])
-        expect(target.password == nil ? .setName : .auth, now: now)
-    }
-
-    /// Sends what follows the greeting, in one piece.
-    private mutating func sendSelection(_ output: inout RESPEncoder) {
-        if target.database != 0 { output.command(["SELECT", String(target.database)]) }
-        if mustTellRole { output.command(["ROLE"]) }
-        switch purpose {
-        case .probe: output.command(["PING"])
-        case .subscription(let channel):
-            output.command(bytes: [Array("SUBSCRIBE".utf8), channel])
-        }
-    }
 
     // MARK: - Ending
 
@@ -438,7 +357,7 @@ struct RedisLink: ~Copyable {
         guard case .subscription(let channel) = purpose, state == .live else { return false }
         state = .unsubscribing
         output.command(bytes: [Array("UNSUBSCRIBE".utf8), channel])
-        expect(.unsubscribe, now: now)
+        awaitAnswer(now: now)
         return true
     }
 
@@ -462,10 +381,12 @@ struct RedisLink: ~Copyable {
             return .failed(.timeout(command: "the TLS handshake"))
         case .asking:
             return failed(.timeout(command: "SENTINEL"), now: now)
-        case .greeting, .unsubscribing:
-            return .failed(.timeout(command: awaited?.name ?? ""))
+        case .greeting:
+            return .failed(.timeout(command: greeting.awaited.name))
+        case .unsubscribing:
+            return .failed(.timeout(command: "UNSUBSCRIBE"))
         case .live:
-            guard awaited == nil else { return .failed(.stalled) }
+            guard !isPinging else { return .failed(.stalled) }
             if purpose == .probe, namingSentinel != nil {
                 state = .waiting
                 isAskingAgain = true
@@ -473,7 +394,8 @@ struct RedisLink: ~Copyable {
             }
             pingNonce &+= 1
             output.command(["PING", pingText])
-            expect(.ping, now: now)
+            isPinging = true
+            awaitAnswer(now: now)
             return .none
         }
     }
@@ -483,7 +405,7 @@ struct RedisLink: ~Copyable {
     /// `cap` is the number of attempts after which the link is given up, 0 for none.
     mutating func retry(cap: Int, now: Instant) -> RetryDecision {
         failedAttempts += 1
-        awaited = nil
+        isPinging = false
         query = nil
         isAskingAgain = false
         guard cap == 0 || failedAttempts < cap else {
