@@ -27,6 +27,10 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
     var readBuffer: [UInt8]
     private var dirty: [Token] = []
     private var hasMoreTimers = false
+    /// The latest instant before the present turn at which every socket was looked at: what is read
+    /// in this turn from a socket that was empty then has come since.
+    private(set) var previousLook: Instant
+    private var hasLookedAtAll = true
     /// Bytes that were read and wait for the rest of a value or a frame, on all sockets.
     private var keptInput = 0
 
@@ -35,6 +39,7 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
 
     init(sys: consuming S) {
         now = sys.now()
+        previousLook = now
         wheel = TimerWheel(start: now)
         readBuffer = Array(repeating: 0, count: Self.readSize)
         self.sys = sys
@@ -44,7 +49,9 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
 
     /// Waits for events until the next timer and appends them to `events`.
     mutating func wait(into events: inout [SysEvent]) {
-        sys.wait(until: hasMoreTimers ? now : wheel.nextExpiry, into: &events)
+        if hasLookedAtAll { previousLook = now }
+        hasLookedAtAll = sys.wait(
+            until: hasMoreTimers ? now : wheel.nextExpiry, into: &events)
         now = sys.now()
     }
 

@@ -176,7 +176,7 @@ extension Relay where S: ~Copyable {
         let ledger = clients[id].ledger
         metadata["received"] = .stringConvertible(ledger.received)
         metadata["delivered"] = .stringConvertible(ledger.delivered)
-        metadata["queued"] = .stringConvertible(unsent)
+        metadata["unsent"] = .stringConvertible(unsent)
         metadata["dropped"] = .stringConvertible(ledger.dropped.total)
         for reason in DropReason.allCases where ledger.dropped[reason] > 0 {
             metadata["dropped_\(reason.rawValue)"] = .stringConvertible(ledger.dropped[reason])

@@ -108,6 +108,8 @@ extension Relay where S: ~Copyable {
         let outcome = loop.sys.receive(links[id].socket.descriptor, into: &buffer)
         switch outcome {
         case .bytes(let count):
+            if links[id].isDrained { links[id].caughtUpAt = loop.previousLook }
+            links[id].isDrained = count < buffer.count
             if let session = links[id].tls {
                 decrypt(session, of: id, &buffer, count)
             } else {
@@ -261,6 +263,7 @@ extension Relay where S: ~Copyable {
     private mutating func disconnectLink(_ id: SlotID) {
         if trace != nil { traceEnd(of: id) }
         loop.disconnect(&links[id].socket)
+        links[id].isDrained = true
         links[id].tls = nil
     }
 
@@ -309,9 +312,9 @@ extension Relay where S: ~Copyable {
     private mutating func noteFailure(_ failure: LinkFailure, of id: SlotID) {
         links[id].lastCause = failure.cause
         metrics.redisLinkFailures[failure.cause, default: 0] += 1
-        // Messages may be missing since the last sign of life, however late the failure is seen.
+        // Messages may be missing since the newest byte was sent, however late it was read.
         guard links[id].machine.isLive, links[id].machine.purpose != .probe else { return }
-        links[id].outageSince = links[id].machine.lastByteAt
+        links[id].outageSince = links[id].caughtUpAt
     }
 
     private mutating func logFailure(

@@ -35,6 +35,11 @@ struct LinkEntry: ~Copyable {
     var server: SocketAddress?
     /// Whether the link holds a place of the dial gate.
     var isDialing = false
+    /// An instant at which nothing that Redis had sent was left unread; whatever was read since was
+    /// sent later.
+    var caughtUpAt = Instant.never
+    /// Whether the last read took all that there was.
+    var isDrained = true
     /// Since when its receivers may have missed messages; ``Instant/never`` while they miss none.
     var outageSince = Instant.never
     /// The ``LinkFailure/cause`` of its last failure; empty before the first.

@@ -207,7 +207,7 @@ import Glibc
 
     // MARK: - Waiting
 
-    mutating func wait(until deadline: Instant?, into events: inout [SysEvent]) {
+    mutating func wait(until deadline: Instant?, into events: inout [SysEvent]) -> Bool {
         var timeout: Int32 = -1
         if let deadline {
             // Rounded up, so that the loop does not turn idly just before the deadline.
@@ -217,7 +217,7 @@ import Glibc
         let count = unsafe epoll_wait(epoll, &kernelEvents, Int32(Self.eventLimit), timeout)
         guard count > 0 else {
             precondition(count == 0 || errno == EINTR, "epoll_wait failed")
-            return
+            return count == 0
         }
         for index in 0..<Int(count) {
             let event = unsafe kernelEvents[index]
@@ -233,6 +233,7 @@ import Glibc
                         writable: unsafe failed || event.events & EPOLLOUT.rawValue != 0))
             }
         }
+        return Int(count) < Self.eventLimit
     }
 
     private mutating func takeSignals(into events: inout [SysEvent]) {

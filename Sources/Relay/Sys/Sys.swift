@@ -92,5 +92,7 @@ protocol Sys: ~Copyable {
     mutating func close(_ descriptor: Descriptor, reset: Bool)
 
     /// Waits for events until `deadline` (for ever when nil) and appends them to `events`.
-    mutating func wait(until deadline: Instant?, into events: inout [SysEvent])
+    ///
+    /// Returns false where more may have happened than was told: the next call tells the rest.
+    mutating func wait(until deadline: Instant?, into events: inout [SysEvent]) -> Bool
 }

@@ -9,7 +9,7 @@ from harness.waiting import wait_until
 
 _SAMPLE = re.compile(r'^([a-zA-Z_:][\w:]*)(?:\{(\w+)="([^"]*)"\})? (\S+)$')
 
-# A gap begins at the last byte that the daemon received. What was under way then was published
+# A gap begins at the last instant at which the daemon had read all that was there. What was under way then was published
 # earlier by the time that it takes on the way and, on a busy machine, by the daemon's own delay.
 _UNDER_WAY_MS = 200
 
@@ -108,7 +108,7 @@ def assert_log_adds_up(daemon, scrape):
     for line in daemon.log_lines("client disconnected"):
         # What still waited at the end was dropped with the connection.
         assert line["received"] == line["delivered"] + line["dropped"], line
-        assert line["queued"] <= line["dropped"], line
+        assert line["unsent"] <= line["dropped"], line
         for name in ("received", "delivered", "dropped"):
             sums[name] += line[name]
     assert sums["received"] == scrape["messages_received_total"]

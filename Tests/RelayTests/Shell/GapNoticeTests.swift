@@ -24,6 +24,20 @@ import Testing
         #expect(daemon.metrics.gapNotices == 1)
     }
 
+    @Test func bytesThatWereLongInTheSocketDoNotShortenTheGap() {
+        let daemon = SimulatedDaemon { $0.gapNotices = true }
+        let page = daemon.open()
+        let lastLook = milliseconds(daemon.now)
+        // The daemon is stopped, as by a debugger: Redis sends, and ends the link.
+        daemon.world.clock = daemon.now + .seconds(3)
+        daemon.redis.publish("run:status", "old by now")
+        daemon.redis.subscribers[0].connection.peerHasEnded = true
+        daemon.advance(.seconds(10))
+        #expect(page.statuses == ["old by now"])
+        let gap = page.messages.first { $0.contains("gap") }
+        #expect(gap?.contains(#""from_ms":\#(lastLook),"#) == true)
+    }
+
     @Test func severalFailuresInARowAreOneGap() {
         let daemon = SimulatedDaemon {
             $0.gapNotices = true

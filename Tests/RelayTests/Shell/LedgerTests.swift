@@ -31,7 +31,7 @@ import Testing
         daemon.advance(.seconds(3))
         let line = ended(daemon)
         #expect(line.contains(#""received":20,"#) || line.contains(#""received":20}"#))
-        for field in [#""delivered":20"#, #""queued":0"#, #""dropped":0"#, "largest_queue_bytes"] {
+        for field in [#""delivered":20"#, #""unsent":0"#, #""dropped":0"#, "largest_queue_bytes"] {
             #expect(line.contains(field))
         }
         expectBalance(daemon)
@@ -63,7 +63,7 @@ import Testing
         daemon.advance(.seconds(3))
         #expect(daemon.metrics.ledger.dropped[.slowClient] == 7)
         #expect(ended(daemon).contains(#""dropped_slow_client":7"#))
-        #expect(ended(daemon).contains(#""queued":7"#))
+        #expect(ended(daemon).contains(#""unsent":7"#))
         expectBalance(daemon)
     }
 

@@ -233,8 +233,9 @@ struct SimulatedSys: Sys {
 
     mutating func close(_ descriptor: Descriptor, reset: Bool) { world.close(descriptor) }
 
-    mutating func wait(until deadline: Instant?, into events: inout [SysEvent]) {
+    mutating func wait(until deadline: Instant?, into events: inout [SysEvent]) -> Bool {
         events += world.takeEvents()
+        return true
     }
 }
 
