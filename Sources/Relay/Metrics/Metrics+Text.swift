@@ -116,6 +116,9 @@ extension Metrics {
             "status2_trace_lines_dropped_total", .counter,
             "Lines of the trace dropped because their receiver was too slow.",
             reading.traceLinesDropped)
+        output.add(
+            "status2_timers", .gauge, "Timers that are armed, at most one for each connection.",
+            reading.armedTimers)
         let process = reading.process
         output.add(
             "process_cpu_seconds_total", .counter, "Processor time of the process.",

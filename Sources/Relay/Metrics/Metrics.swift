@@ -58,6 +58,8 @@ struct MetricsReading: Equatable, Sendable {
     var queuedBytes = 0
     /// Bytes of memory that count towards `STATUS_MEMORY_BUDGET`.
     var bufferedBytes = 0
+    /// Timers that are armed.
+    var armedTimers = 0
     /// Subscriptions that are acknowledged.
     var liveLinks = 0
     /// Subscriptions that are being made, for the first time or again.

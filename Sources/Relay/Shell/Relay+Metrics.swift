@@ -17,6 +17,7 @@ extension Relay where S: ~Copyable {
         reading.traceLinesDropped = options.droppedTraceLines()
         reading.process = options.processUsage()
         reading.bufferedBytes = loop.bufferedBytes
+        reading.armedTimers = loop.wheel.armedCount
         for id in clients.ids {
             reading.queuedMessages += clients[id].socket.output.messageCount
             reading.queuedBytes += clients[id].socket.output.count
