@@ -61,6 +61,6 @@ struct Ledger: Equatable, Sendable {
 
     /// Whether every message is accounted for when `queued` messages wait.
     func isBalanced(queued: Int) -> Bool {
-        received == delivered + UInt64(queued) + dropped.total
+        received == delivered &+ UInt64(truncatingIfNeeded: queued) &+ dropped.total
     }
 }
