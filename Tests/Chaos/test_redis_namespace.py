@@ -1,6 +1,5 @@
 """A Redis in a network namespace of its own, whose link is cut: a black hole for the kernel too."""
 
-import os
 import time
 
 import pytest
@@ -17,8 +16,8 @@ CLIENTS = 8
 @pytest.fixture
 def stream(cleanup, tmp_path, start_daemon, start_fleet, start_publisher, channels):
     """A daemon here, its Redis at the other end of a virtual cable, a stream of messages."""
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
+    if not namespace.is_permitted():
+        pytest.skip("network namespaces need root with CAP_NET_ADMIN and CAP_SYS_ADMIN")
     if (reason := namespace.unavailable()) is not None:
         missing(reason)
 

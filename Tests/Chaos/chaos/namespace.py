@@ -4,6 +4,7 @@ import contextlib
 import functools
 import itertools
 import os
+import pathlib
 import shutil
 import subprocess
 
@@ -13,6 +14,18 @@ from harness.redis_server import Redis
 from harness.waiting import wait_until
 
 _numbers = itertools.count()
+
+
+# capabilities(7)
+_CAP_NET_ADMIN = 12
+_CAP_SYS_ADMIN = 21
+
+
+def is_permitted():
+    """Whether this process may make namespaces: root may, but not in most containers."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    effective = int(status.split("CapEff:")[1].split()[0], 16)
+    return all(effective >> bit & 1 for bit in (_CAP_NET_ADMIN, _CAP_SYS_ADMIN))
 
 
 @functools.cache
