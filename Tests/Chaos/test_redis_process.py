@@ -131,7 +131,6 @@ def test_a_full_output_buffer_ends_the_link_and_the_gap_says_what_is_lost(stream
         "--client-output-buffer-limit", "pubsub 1mb 512kb 5", clients=1, rate=2000, padding=16_000,
         STATUS_REDIS_PING_INTERVAL="5s", STATUS_REDIS_REQUEST_TIMEOUT="5s",
         STATUS_WRITE_TIMEOUT="30s")
-    stopped = time.time() * 1000
     daemon.signal(signal.SIGSTOP)
     try:
         # The kernel's buffers and Redis's own fill up, until Redis cuts the link.
@@ -142,8 +141,7 @@ def test_a_full_output_buffer_ends_the_link_and_the_gap_says_what_is_lost(stream
     line = daemon.wait_for_log("redis link failed", run_id="run0")
     assert line["cause"] in ("output_buffer", "closed", "reset"), line
     fleet.settle(publisher)
-    # A daemon that stood still sees the end of the stream late, and its gap begins late by that.
-    assert assert_delivery(publisher, fleet.report(), still_since=stopped) > 0
+    assert assert_delivery(publisher, fleet.report()) > 0
     assert sum(_reconnects_by_cause(daemon).values()) >= 1
 
 

@@ -41,8 +41,6 @@ struct ClientConnection: ~Copyable {
     static let lingerLimit = Nanoseconds.seconds(2)
     /// The wait for the subscription where Redis has no time limit of its own.
     static let unlimitedOpeningLimit = Nanoseconds.seconds(5)
-    /// Most bytes of frames that may arrive ahead of the `101`.
-    static let earlyBytesLimit = 64 * 1024
     /// The messages that may come at once: those of so long a time at the permitted rate. A stall
     /// of the network, after which they come together, is not held against a browser.
     static let messageBurst = Nanoseconds.seconds(5)
@@ -63,7 +61,6 @@ struct ClientConnection: ~Copyable {
     private var decoder: WebSocketDecoder
     private var messageRate: TokenBucket
     private var handshake = CloseHandshake(role: .server)
-    private var isPingOwed = false
     /// When the heartbeat that waits for its pong went out.
     private var pingedAt = Instant.never
     /// The time from the last answered heartbeat to its pong; nil before the first.
@@ -194,7 +191,8 @@ struct ClientConnection: ~Copyable {
         switch message {
         case .initialize:
             idleDeadline = now + settings.pongTimeout
-            if isLive { ping(now: now, &reply) } else { isPingOwed = true }
+            // Before the stream is live the ping that says so is still to come (I2).
+            if isLive { ping(now: now, &reply) }
         case .pong:
             idleDeadline = now + settings.pongTimeout
             if pingedAt != .never {
@@ -271,7 +269,6 @@ struct ClientConnection: ~Copyable {
         if state == .opening { open(now: now, &reply) }
         guard takesMessages, !isLive else { return }
         isLive = true
-        isPingOwed = false
         ping(now: now, &reply)
         let interval = max(1, settings.pingInterval.count)
         pingDeadline = now + Nanoseconds(Int64(phase % UInt64(interval)) + 1)

@@ -25,7 +25,7 @@ enum LinkAction: Equatable, Sendable {
     case oversized(length: Int)
     /// The subscription has ended as it was asked to: close the connection.
     case unsubscribed
-    /// Close the connection, then ask ``RedisLink/retry(after:now:)``.
+    /// Close the connection, then ask ``RedisLink/retry(cap:now:)``.
     case failed(LinkFailure)
 }
 

@@ -74,7 +74,7 @@ struct RedisLink: ~Copyable {
     /// Whether a probe that was live is asking the Sentinels again.
     private var isAskingAgain = false
     /// When the last byte came from Redis.
-    private(set) var lastByteAt = Instant.never
+    private var lastByteAt = Instant.never
     /// When the present state, or the awaited command, is given up.
     private var stateDeadline = Instant.never
 

@@ -116,12 +116,11 @@ def assert_log_adds_up(daemon, scrape):
     assert sums["dropped"] == scrape.dropped
 
 
-def assert_delivery(publisher, clients, gaps=True, still_since=float("inf")):
+def assert_delivery(publisher, clients, gaps=True):
     """Each client saw its channel in order and each message once; what it missed is explained.
 
     A message that is missing must lie in an interval that a gap notice named; with `gaps=False`
-    nothing may be missing at all. An interval begins at `still_since` at the latest, the instant at
-    which the daemon itself was stopped. Returns how many are missing.
+    nothing may be missing at all. Returns how many are missing.
     """
     missing_in_all = 0
     for client in clients:
@@ -135,7 +134,7 @@ def assert_delivery(publisher, clients, gaps=True, still_since=float("inf")):
         missing_in_all += len(missing)
         if gaps:
             lost = [sent for sent in missing
-                    if not _is_in_gap(sent, client["gaps"], still_since)]
+                    if not _is_in_gap(sent, client["gaps"])]
             assert not lost, f"lost outside the gaps {client['gaps']}: {lost[:5]}"
         else:
             assert not missing, f"lost on {client['channel']}: {missing[:5]}"
@@ -147,8 +146,8 @@ def _disorder(numbers):
     return [pair for pair in zip(numbers, numbers[1:]) if pair[0] >= pair[1]][:5]
 
 
-def _is_in_gap(sent, gaps, still_since):
+def _is_in_gap(sent, gaps):
     return any(
-        min(gap["from_ms"], still_since) - _UNDER_WAY_MS <= sent.after_ms
+        gap["from_ms"] - _UNDER_WAY_MS <= sent.after_ms
         and sent.before_ms <= gap["to_ms"] + 5
         for gap in gaps)
