@@ -71,6 +71,9 @@ struct ClientConnection: ~Copyable {
     private var stateDeadline: Instant
     private var pingDeadline = Instant.never
     private var idleDeadline = Instant.never
+    /// Whether the daemon stood still since the browser was last heard, so that it is asked again
+    /// before it is given up.
+    private var isAskedAgain = false
     /// Why the connection ends: the first reason given stays.
     private var cause: ClientEnd?
     private var hasPeerEnded = false
@@ -190,11 +193,11 @@ struct ClientConnection: ~Copyable {
     ) -> Bool {
         switch message {
         case .initialize:
-            idleDeadline = now + settings.pongTimeout
+            heard(now: now)
             // Before the stream is live the ping that says so is still to come (I2).
             if isLive { ping(now: now, &reply) }
         case .pong:
-            idleDeadline = now + settings.pongTimeout
+            heard(now: now)
             if pingedAt != .never {
                 heartbeatRoundTrip = now - pingedAt
                 pingedAt = .never
@@ -203,6 +206,11 @@ struct ClientConnection: ~Copyable {
         case .malformed: return false
         }
         return true
+    }
+
+    private mutating func heard(now: Instant) {
+        idleDeadline = now + settings.pongTimeout
+        isAskedAgain = false
     }
 
     /// Nothing of what follows is looked at any more: a flood is not waited for.
@@ -320,6 +328,13 @@ struct ClientConnection: ~Copyable {
 
     // MARK: - Time
 
+    /// The daemon stood still for so long, which is held against no browser (I10).
+    mutating func stoodStill(for span: Nanoseconds, now: Instant) {
+        messageRate.allow(span)
+        guard state == .open else { return }
+        isAskedAgain = true
+    }
+
     /// The deadline has come.
     mutating func timedOut(now: Instant, reply: inout [UInt8]) -> ClientAction {
         if now >= stateDeadline {
@@ -329,6 +344,11 @@ struct ClientConnection: ~Copyable {
             case .closing, .finishing: return abort(.vanished)
             case .open: break
             }
+        }
+        if now >= idleDeadline, isAskedAgain {
+            heard(now: now)
+            if isLive { ping(now: now, &reply) }
+            return .none
         }
         if now >= idleDeadline {
             close(

@@ -78,4 +78,9 @@ extension StatusFrame {
             #"{"type":"gap","reason":"\#(reason.rawValue)","from_ms":\#(fromMilliseconds),"#
                 + #""to_ms":\#(toMilliseconds)}"#)
     }
+
+    /// A whole frame that tells that messages do not come, since an instant of Unix time.
+    static func outage(sinceMilliseconds: Int64) -> [UInt8] {
+        frame(#"{"type":"outage","since_ms":\#(sinceMilliseconds)}"#)
+    }
 }

@@ -9,6 +9,8 @@ struct TokenBucket: Equatable, Sendable {
     /// How far ahead of the rate a burst may run.
     private let tolerance: Nanoseconds
     private var nextFree = Instant(nanoseconds: .min)
+    /// The time whose tokens may be taken beside those of the burst, once.
+    private var allowance = Nanoseconds.zero
 
     /// Makes a full bucket.
     ///
@@ -23,9 +25,19 @@ struct TokenBucket: Equatable, Sendable {
     /// Takes a token; returns false when there is none.
     mutating func take(now: Instant) -> Bool {
         guard interval > .zero else { return true }
-        guard earliest <= now else { return false }
+        guard earliest <= now else {
+            guard allowance >= interval else { return false }
+            allowance = allowance - interval
+            return true
+        }
         nextFree = max(nextFree, now) + interval
         return true
+    }
+
+    /// Lets as many tokens be taken beside those of the burst as come in `span`, once: what they are
+    /// taken for was held up, and has not come too fast.
+    mutating func allow(_ span: Nanoseconds) {
+        allowance = max(allowance, span)
     }
 
     /// The instant from which there is a token.

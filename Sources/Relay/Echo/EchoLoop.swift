@@ -57,8 +57,8 @@ struct EchoLoop<S: Sys & ~Copyable>: ~Copyable {
         self.events = events
 
         var fired = take(&self.fired)
-        loop.fireTimers(into: &fired)
-        for token in fired { handleTimer(token) }
+        let judgedUntil = loop.fireTimers(into: &fired)
+        for token in fired { handleTimer(token, judgedUntil) }
         fired.removeAll(keepingCapacity: true)
         self.fired = fired
         flushDirty()
@@ -79,7 +79,8 @@ struct EchoLoop<S: Sys & ~Copyable>: ~Copyable {
         }
     }
 
-    private mutating func handleTimer(_ token: Token) {
+    /// Does what is due; `now` is the instant by which deadlines are judged.
+    private mutating func handleTimer(_ token: Token, _ now: Instant) {
         if token.kind == .listener {
             if let listener { loop.sys.rewatch(listener, token: token, for: .read) }
             return
@@ -87,7 +88,7 @@ struct EchoLoop<S: Sys & ~Copyable>: ~Copyable {
         let id = token.id
         guard connections.contains(id) else { return }
         loop.fired(&connections[id].socket)
-        if loop.now >= connections[id].machine.deadline {
+        if now >= connections[id].machine.deadline {
             close(id, failure: "the server did not answer in time")
         } else {
             arm(id)

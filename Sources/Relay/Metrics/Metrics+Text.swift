@@ -71,6 +71,9 @@ extension Metrics {
         output.add(
             "status2_gap_notices_total", .counter, "Notices of lost messages sent to browsers.",
             gapNotices)
+        output.add(
+            "status2_outage_notices_total", .counter,
+            "Notices of an interrupted subscription sent to browsers.", outageNotices)
     }
 
     private func addRedis(_ reading: MetricsReading, to output: inout PrometheusText) {
@@ -119,6 +122,13 @@ extension Metrics {
         output.add(
             "status2_timers", .gauge, "Timers that are armed, at most one for each connection.",
             reading.armedTimers)
+        output.add(
+            "status2_standstills_total", .counter,
+            "Times that the daemon stood still: stopped, frozen, starved or suspended.", standstills
+        )
+        output.add(
+            "status2_standstill_seconds_total", .counter,
+            "Time that the daemon stood still.", seconds: reading.stoodStill)
         let process = reading.process
         output.add(
             "process_cpu_seconds_total", .counter, "Processor time of the process.",

@@ -12,6 +12,10 @@ struct Metrics: Equatable, Sendable {
     var replacements: UInt64 = 0
     /// Notices of a gap that were sent to browsers.
     var gapNotices: UInt64 = 0
+    /// Notices of an interrupted subscription that were sent to browsers.
+    var outageNotices: UInt64 = 0
+    /// How often the loop stood still.
+    var standstills: UInt64 = 0
 
     /// Links to Redis that were made again after a failure.
     var redisReconnects: UInt64 = 0
@@ -60,6 +64,8 @@ struct MetricsReading: Equatable, Sendable {
     var bufferedBytes = 0
     /// Timers that are armed.
     var armedTimers = 0
+    /// The time that the loop has stood still.
+    var stoodStill = Nanoseconds.zero
     /// Subscriptions that are acknowledged.
     var liveLinks = 0
     /// Subscriptions that are being made, for the first time or again.

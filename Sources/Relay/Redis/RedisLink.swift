@@ -363,6 +363,16 @@ struct RedisLink: ~Copyable {
 
     // MARK: - Time
 
+    /// The daemon stood still, which is held against no server: an answer that is awaited has its
+    /// full time once more (I10).
+    mutating func stoodStill(now: Instant) {
+        switch state {
+        case .greeting, .unsubscribing: awaitAnswer(now: now)
+        case .live where isPinging: awaitAnswer(now: now)
+        default: break
+        }
+    }
+
     /// The deadline has come.
     mutating func timedOut(now: Instant, output: inout RESPEncoder) -> LinkAction {
         guard now >= nextDeadline else { return .none }

@@ -15,32 +15,59 @@ enum FlushOutcome: Equatable {
 struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
     /// Bytes read from one socket in one turn, at most.
     static var readSize: Int { 64 * 1024 }
-    /// Timers fired or moved in one turn, at most.
+    /// Timers fired in one turn, at most.
     static var timerLimit: Int { 4096 }
 
     var sys: S
-    /// The instant of the present turn.
-    private(set) var now: Instant
+    private var clock: LoopClock
     private(set) var wheel: TimerWheel
     private(set) var pool = BlockPool()
     /// What reads go into; whoever handles a socket takes it and gives it back.
     var readBuffer: [UInt8]
     private var dirty: [Token] = []
-    private var hasMoreTimers = false
-    /// The latest instant before the present turn at which every socket was looked at: what is read
-    /// in this turn from a socket that was empty then has come since.
-    private(set) var previousLook: Instant
-    private var hasLookedAtAll = true
+    /// A time before the present turn at which every socket was looked at: what is read in this turn
+    /// from a socket that was empty then has come since.
+    private(set) var previousLook: BootTime
+    /// When the last wait looked at its sockets, where it looked at all of them.
+    private var completedLook: BootTime?
+    /// The look that timers are waiting for, while it lasts.
+    private var look: Look?
+    /// The instant up to which timers may fire: all that had arrived by then has been told (I10).
+    private var judgedUntil: Instant?
+    /// The time that the loop stood still before the present turn, until it is taken.
+    private var standstill = Nanoseconds.zero
+    /// Sockets that are open, and what else the kernel is asked about: listeners, signals, the inbox.
+    private var watchedCount = 8
     /// Bytes that were read and wait for the rest of a value or a frame, on all sockets.
     private var keptInput = 0
+
+    /// A look at every socket, from the instant at which a timer was found to be due.
+    private struct Look {
+        let begun: Instant
+        /// How many more may be told before all have been. A socket that gets something while the
+        /// kernel makes its list is told ahead of its turn, hence two for each.
+        var untold: Int
+    }
 
     /// Bytes of memory that hold what connections have not sent or not consumed yet.
     var bufferedBytes: Int { pool.usedBytes + keptInput }
 
+    /// The instant of the present turn; standstills are left out.
+    var now: Instant { clock.now }
+
+    /// The boot clock at the present turn.
+    var boot: BootTime { clock.boot }
+
+    /// When the next timer is due by the boot clock, as far as the loop knows of standstills.
+    var nextWakeUp: BootTime? { wheel.nextExpiry.map(clock.boot(at:)) }
+
+    /// All the time that the loop has stood still.
+    var stoodStill: Nanoseconds { clock.stoodStill }
+
     init(sys: consuming S) {
-        now = sys.now()
-        previousLook = now
-        wheel = TimerWheel(start: now)
+        clock = LoopClock(sys.now())
+        previousLook = clock.boot
+        wheel = TimerWheel(start: clock.now)
         readBuffer = Array(repeating: 0, count: Self.readSize)
         self.sys = sys
     }
@@ -48,16 +75,74 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
     // MARK: - Turns
 
     /// Waits for events until the next timer and appends them to `events`.
+    ///
+    /// A timer says what has not come by its deadline. So when one is due, all that has arrived is
+    /// looked at first, in as many turns as it takes, and only then do timers fire (I10).
     mutating func wait(into events: inout [SysEvent]) {
-        if hasLookedAtAll { previousLook = now }
-        hasLookedAtAll = sys.wait(
-            until: hasMoreTimers ? now : wheel.nextExpiry, into: &events)
-        now = sys.now()
+        // What the last turn's own work took, beyond what work takes, was no time for anybody.
+        readClock(expected: now)
+        if let completedLook { previousLook = completedLook }
+        if look == nil, let next = wheel.nextExpiry, next <= now {
+            look = Look(begun: now, untold: 2 * watchedCount)
+        }
+        let begun = clock.boot
+        let deadline = look == nil ? wheel.nextExpiry : now
+        let countBefore = events.count
+        let outcome = sys.wait(until: deadline.map(clock.boot(at:)), into: &events)
+        let told = events.count - countBefore
+        let stood = readClock(expected: deadline ?? .never)
+        noteLook(outcome, told: told, deadline: deadline)
+        switch outcome {
+        case .complete where stood > .zero && told > 0: completedLook = begun
+        case .complete where stood > .zero: completedLook = deadline.map(clock.boot(at:))
+        case .complete: completedLook = clock.boot
+        case .cut, .interrupted: completedLook = nil
+        }
     }
 
-    /// Appends the owners of the timers that are due to `owners`.
-    mutating func fireTimers(into owners: inout [Token]) {
-        hasMoreTimers = wheel.expire(now: now, limit: Self.timerLimit, into: &owners)
+    /// Finds out whether everything that had arrived when a timer came due has been told.
+    private mutating func noteLook(_ outcome: WaitOutcome, told: Int, deadline: Instant?) {
+        judgedUntil = nil
+        guard var look else {
+            // The wait has ended by its deadline, and nothing had come by then.
+            if outcome == .complete, told == 0, let deadline, deadline <= now {
+                judgedUntil = deadline
+            }
+            return
+        }
+        switch outcome {
+        case .complete: look.untold = 0
+        case .cut(let told): look.untold -= told
+        case .interrupted: break
+        }
+        self.look = look.untold > 0 ? look : nil
+        if look.untold <= 0 { judgedUntil = look.begun }
+    }
+
+    @discardableResult
+    private mutating func readClock(expected: Instant) -> Nanoseconds {
+        guard let late = clock.read(sys.now(), expected: expected) else { return .zero }
+        standstill = standstill + late
+        return late
+    }
+
+    /// The time that the loop stood still since this was last asked; zero nearly always.
+    mutating func takeStandstill() -> Nanoseconds {
+        defer { standstill = .zero }
+        return standstill
+    }
+
+    /// Appends the owners of the timers that are due, and whose deadlines may be judged, to
+    /// `owners`; returns the instant that they are to be judged by.
+    mutating func fireTimers(into owners: inout [Token]) -> Instant {
+        guard let judgedUntil else { return now }
+        _ = wheel.expire(now: judgedUntil, limit: Self.timerLimit, into: &owners)
+        return judgedUntil
+    }
+
+    /// Gives memory that is free back to the system, where there is enough of it.
+    mutating func releaseMemory() {
+        if pool.hasMuchToRelease() { sys.releaseMemory() }
     }
 
     /// Takes the sockets that have something to send or that ended during the turn.
@@ -78,6 +163,7 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
         socket.descriptor = descriptor
         socket.interest = .read
         socket.hasEnded = false
+        watchedCount += 1
         sys.watch(descriptor, token: socket.token, for: .read)
     }
 
@@ -90,6 +176,7 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
                 address, keepAlive: keepAlive, token: socket.token)
             socket.interest = .write
             socket.hasEnded = false
+            watchedCount += 1
             return nil
         } catch {
             return error
@@ -171,6 +258,7 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
         socket.input.clear()
         guard socket.isOpen else { return }
         sys.close(socket.descriptor, reset: reset)
+        watchedCount -= 1
         socket.descriptor = -1
         socket.interest = []
     }

@@ -192,22 +192,29 @@ extension Relay where S: ~Copyable {
 
     // MARK: - Time
 
-    mutating func clientTimer(_ id: SlotID) {
+    /// The client's timer has fired; `now` is the instant by which deadlines are judged.
+    mutating func clientTimer(_ id: SlotID, now: Instant) {
         guard clients.contains(id) else { return }
         loop.fired(&clients[id].socket)
-        if loop.now >= writeDeadline(of: id) {
-            closeClient(id, .slow(queuedBytes: clients[id].socket.output.count))
-            return
+        if now >= writeDeadline(of: id) {
+            // There may be room by now: it was told in this turn, or will be in the next.
+            flushClient(id)
+            guard clients.contains(id) else { return }
+            if now >= writeDeadline(of: id) {
+                closeClient(id, .slow(queuedBytes: clients[id].socket.output.count))
+                return
+            }
         }
         let wasOpening = clients[id].machine.state == .opening
         reply.removeAll(keepingCapacity: true)
-        let action = clients[id].machine.timedOut(now: loop.now, reply: &reply)
+        let action = clients[id].machine.timedOut(now: now, reply: &reply)
         loop.queue(reply, on: &clients[id].socket)
         perform(action, on: id)
         if wasOpening, clients.contains(id), clients[id].machine.state != .opening {
             // The page goes on without its subscription: from now on it may miss messages.
             if let link = clients[id].link, links.contains(link) {
-                links[link].outageSince = loop.now
+                links[link].outageSince = loop.boot
+                notifyOfOutage(id, since: loop.boot)
             }
             consumeEarlyBytes(id)
         }

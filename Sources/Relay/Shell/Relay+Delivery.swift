@@ -26,7 +26,7 @@ extension Relay where S: ~Copyable {
         guard clients.contains(id) else { return }
         noteReceived(by: id)
         noteDropped(.oversized, by: id)
-        notifyOfGap(id, reason: .oversizedPayload, since: loop.now)
+        notifyOfGap(id, reason: .oversizedPayload, since: loop.boot)
     }
 
     /// Disconnects the client with the most bytes waiting, until the memory budget is kept.

@@ -248,7 +248,7 @@ extension Relay where S: ~Copyable {
 
     private mutating func endOutage(_ id: SlotID) {
         guard links[id].outageSince != .never else { return }
-        metrics.redisOutage = metrics.redisOutage + (loop.now - links[id].outageSince)
+        metrics.redisOutage = metrics.redisOutage + (loop.boot - links[id].outageSince)
         links[id].outageSince = .never
     }
 
@@ -315,6 +315,7 @@ extension Relay where S: ~Copyable {
         // Messages may be missing since the newest byte was sent, however late it was read.
         guard links[id].machine.isLive, links[id].machine.purpose != .probe else { return }
         links[id].outageSince = links[id].caughtUpAt
+        for client in links[id].receivers { notifyOfOutage(client, since: links[id].caughtUpAt) }
     }
 
     private mutating func logFailure(
@@ -337,12 +338,13 @@ extension Relay where S: ~Copyable {
         }
     }
 
-    mutating func linkTimer(_ id: SlotID) {
+    /// The link's timer has fired; `now` is the instant by which deadlines are judged.
+    mutating func linkTimer(_ id: SlotID, now: Instant) {
         guard links.contains(id) else { return }
         loop.fired(&links[id].socket)
         encoder.removeAll()
         let former = links[id].machine.state
-        let action = links[id].machine.timedOut(now: loop.now, output: &encoder)
+        let action = links[id].machine.timedOut(now: now, output: &encoder)
         sendEncoded(on: id)
         perform(action, on: id)
         guard links.contains(id) else { return }

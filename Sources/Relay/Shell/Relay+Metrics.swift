@@ -18,6 +18,7 @@ extension Relay where S: ~Copyable {
         reading.process = options.processUsage()
         reading.bufferedBytes = loop.bufferedBytes
         reading.armedTimers = loop.wheel.armedCount
+        reading.stoodStill = loop.stoodStill
         for id in clients.ids {
             reading.queuedMessages += clients[id].socket.output.messageCount
             reading.queuedBytes += clients[id].socket.output.count
@@ -31,7 +32,7 @@ extension Relay where S: ~Copyable {
             }
             let since = links[id].outageSince
             if since != .never {
-                reading.ongoingOutage = reading.ongoingOutage + (loop.now - since)
+                reading.ongoingOutage = reading.ongoingOutage + (loop.boot - since)
             }
         }
         return reading

@@ -35,13 +35,13 @@ struct LinkEntry: ~Copyable {
     var server: SocketAddress?
     /// Whether the link holds a place of the dial gate.
     var isDialing = false
-    /// An instant at which nothing that Redis had sent was left unread; whatever was read since was
-    /// sent later.
-    var caughtUpAt = Instant.never
+    /// A time at which nothing that Redis had sent was left unread; whatever was read since was sent
+    /// later.
+    var caughtUpAt = BootTime.never
     /// Whether the last read took all that there was.
     var isDrained = true
-    /// Since when its receivers may have missed messages; ``Instant/never`` while they miss none.
-    var outageSince = Instant.never
+    /// Since when its receivers may have missed messages; ``BootTime/never`` while they miss none.
+    var outageSince = BootTime.never
     /// The ``LinkFailure/cause`` of its last failure; empty before the first.
     var lastCause = ""
     /// The TLS connection over the socket, where there is one.
@@ -100,6 +100,9 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     let gateTimer: TimerID
     let acceptTimer: TimerID
     let shutdownTimer: TimerID
+    let upkeepTimer: TimerID
+    /// How far the wall clock was ahead, now and before.
+    var wallClock = UnixTimeOffsets()
     /// How far the way down has been gone.
     var drain = DrainStage.notBegun
     /// Bounds how many connections are taken in a second.
@@ -137,6 +140,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var acceptLogLimit = LogRateLimit(lines: 1, per: .seconds(10))
     var acceptRateLogLimit = LogRateLimit(lines: 1, per: .seconds(10))
     var refusalLogLimit = LogRateLimit(lines: 10, per: .seconds(10))
+    var standstillLogLimit = LogRateLimit(lines: 1, per: .seconds(10))
 
     init(
         sys: consuming S, settings: Settings, options: RelayOptions, log: RelayLog,
@@ -157,6 +161,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         gateTimer = loop.makeTimer(token: Token(.gate))
         acceptTimer = loop.makeTimer(token: Token(.listener))
         shutdownTimer = loop.makeTimer(token: Token(.shutdown))
+        upkeepTimer = loop.makeTimer(token: Token(.upkeep))
     }
 
     var settings: Settings { configuration.settings }
@@ -167,6 +172,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     ///
     /// Where an address cannot be used the phase is ``RelayPhase/stopped(fatal:)`` afterwards.
     mutating func start() {
+        keepUp()
         if options.trace.isOn { switchTrace(on: true) }
         if let broker = options.embeddedBroker {
             let address = ListenAddress.tcp(host: broker.host, port: broker.port)
@@ -218,13 +224,15 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     mutating func turn() {
         var events = take(&self.events)
         loop.wait(into: &events)
+        let standstill = loop.takeStandstill()
+        if standstill > .zero { stoodStill(for: standstill) }
         for event in events { handle(event) }
         events.removeAll(keepingCapacity: true)
         self.events = events
 
         var fired = take(&self.fired)
-        loop.fireTimers(into: &fired)
-        for token in fired { handleTimer(token) }
+        let judgedUntil = loop.fireTimers(into: &fired)
+        for token in fired { handleTimer(token, judgedUntil) }
         fired.removeAll(keepingCapacity: true)
         self.fired = fired
 
@@ -243,7 +251,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
             case .link: linkEvent(token.id, readable: readable, writable: writable)
             case .brokerListener: acceptSessions()
             case .brokerSession: sessionEvent(token.id, readable: readable, writable: writable)
-            case .gate, .shutdown, nil: break
+            case .gate, .shutdown, .upkeep, nil: break
             }
         case .resolved(let token, let resolution):
             guard token.kind == .link, links.contains(token.id) else { return }
@@ -255,12 +263,14 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         }
     }
 
-    private mutating func handleTimer(_ token: Token) {
+    /// Does what is due; `now` is the instant by which deadlines are judged (I10).
+    private mutating func handleTimer(_ token: Token, _ now: Instant) {
         switch token.kind {
-        case .client: clientTimer(token.id)
-        case .link: linkTimer(token.id)
+        case .client: clientTimer(token.id, now: now)
+        case .link: linkTimer(token.id, now: now)
         case .listener: resumeAccepting()
         case .shutdown: continueShutdown()
+        case .upkeep: keepUp()
         case .gate, .brokerListener, .brokerSession, nil: break
         }
     }

@@ -7,6 +7,8 @@ enum TokenKind: UInt8, Sendable {
     case brokerSession = 5
     case gate = 6
     case shutdown = 7
+    /// What is looked after once a second.
+    case upkeep = 8
 }
 
 /// Names one thing of an event loop to the kernel and to the timer wheel.

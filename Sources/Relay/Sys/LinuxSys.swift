@@ -53,10 +53,10 @@ import Glibc
 
     // MARK: - Clock and randomness
 
-    func now() -> Instant {
+    func now() -> BootTime {
         var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+        unsafe clock_gettime(CLOCK_BOOTTIME, &time)
+        return BootTime(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
     func unixTime() -> Int64 {
@@ -207,7 +207,7 @@ import Glibc
 
     // MARK: - Waiting
 
-    mutating func wait(until deadline: Instant?, into events: inout [SysEvent]) -> Bool {
+    mutating func wait(until deadline: BootTime?, into events: inout [SysEvent]) -> WaitOutcome {
         var timeout: Int32 = -1
         if let deadline {
             // Rounded up, so that the loop does not turn idly just before the deadline.
@@ -217,7 +217,7 @@ import Glibc
         let count = unsafe epoll_wait(epoll, &kernelEvents, Int32(Self.eventLimit), timeout)
         guard count > 0 else {
             precondition(count == 0 || errno == EINTR, "epoll_wait failed")
-            return count == 0
+            return count == 0 ? .complete : .interrupted
         }
         for index in 0..<Int(count) {
             let event = unsafe kernelEvents[index]
@@ -233,7 +233,11 @@ import Glibc
                         writable: unsafe failed || event.events & EPOLLOUT.rawValue != 0))
             }
         }
-        return Int(count) < Self.eventLimit
+        return Int(count) < Self.eventLimit ? .complete : .cut(told: Int(count))
+    }
+
+    mutating func releaseMemory() {
+        _ = malloc_trim(0)
     }
 
     private mutating func takeSignals(into events: inout [SysEvent]) {

@@ -45,13 +45,24 @@ enum SendOutcome: Equatable {
     case failed(SystemError)
 }
 
+/// What a wait has looked at.
+enum WaitOutcome: Equatable, Sendable {
+    /// All that was ready has been told.
+    case complete
+    /// More was ready than is told at once: so many descriptors were told, and the next waits tell
+    /// the rest before they repeat.
+    case cut(told: Int)
+    /// A signal ended the wait before anything was looked at.
+    case interrupted
+}
+
 /// Everything that the machines need of the world: clock, randomness, network, signals.
 ///
 /// ``LinuxSys`` is the real one; the tests bring a simulated one, in which time passes only when
 /// they say so. No call blocks except ``wait(until:into:)``, and every call retries `EINTR` itself.
 protocol Sys: ~Copyable {
-    /// The monotonic clock.
-    func now() -> Instant
+    /// The clock that never stands, not in a suspend either, and is never set.
+    func now() -> BootTime
     /// The wall clock: nanoseconds since the Unix epoch.
     func unixTime() -> Int64
     /// Bits from the system's random source.
@@ -93,6 +104,9 @@ protocol Sys: ~Copyable {
 
     /// Waits for events until `deadline` (for ever when nil) and appends them to `events`.
     ///
-    /// Returns false where more may have happened than was told: the next call tells the rest.
-    mutating func wait(until deadline: Instant?, into events: inout [SysEvent]) -> Bool
+    /// A wait that ends by its deadline has looked at everything once more after it.
+    mutating func wait(until deadline: BootTime?, into events: inout [SysEvent]) -> WaitOutcome
+
+    /// Gives memory that is not in use back to the system; it may take some milliseconds.
+    mutating func releaseMemory()
 }

@@ -11,7 +11,14 @@ struct TimerID: Hashable, Sendable {
 /// one tick only and a higher slot is dealt out to lower ones when its time comes. Arming and
 /// disarming touch one list each: O(1). A timer never fires before its deadline and, when the wheel
 /// is turned in time, less than a tick after it.
+///
+/// A slot may hold more timers than one call deals out. The slot whose time has come is then dealt
+/// out to its end before any lower slot is looked at, since its timers may be the next ones due.
 struct TimerWheel {
+    /// Timers that are dealt out in the time in which one fires: what a firing leads to takes far
+    /// longer than a move from one list to another.
+    private static let movesPerFiring = 16
+
     private static let bitsPerLevel: UInt64 = 6
     private static let slotsPerLevel = 64
     private static let levelCount = 6
@@ -84,21 +91,25 @@ struct TimerWheel {
 
     /// Appends the owners of the timers due at `now` to `owners`, in order of their ticks.
     ///
-    /// At most `limit` timers are moved or fired in one call; returns true when more wait.
+    /// The work of one call is bounded: at most `limit` timers fire, or sixteen times as many are
+    /// dealt out to lower slots. Returns true when more wait; they come first in the next call,
+    /// whatever is armed meanwhile.
     mutating func expire(now: Instant, limit: Int, into owners: inout [Token]) -> Bool {
         let present = tickAtOrBefore(now)
-        var work = 0
+        let bound = limit.multipliedReportingOverflow(by: Self.movesPerFiring)
+        var left = bound.overflow ? Int.max : bound.partialValue
         while let slot = nextSlot(), slot.tick <= present {
             elapsed = max(elapsed, slot.tick)
             while heads[slot.index] != Self.none {
-                if work == limit { return true }
-                work += 1
+                guard left > 0 else { return true }
                 let index = heads[slot.index]
                 unlink(index)
                 if timers[Int(index)].tick <= elapsed {
+                    left -= Self.movesPerFiring
                     armedCount -= 1
                     owners.append(timers[Int(index)].owner)
                 } else {
+                    left -= 1
                     link(index)
                 }
             }
@@ -127,8 +138,16 @@ struct TimerWheel {
         var tick: UInt64
     }
 
-    /// The first slot at or after the present tick that holds a timer: lower levels come first.
+    /// The slot that is to be emptied next, and the tick at which its time comes.
+    ///
+    /// A slot of a higher level in whose range the present tick lies is only half dealt out, and
+    /// comes first, the highest before all. Otherwise lower levels come first.
     private func nextSlot() -> Slot? {
+        for level in (1..<Self.levelCount).reversed() where occupied[level] != 0 {
+            let position = (elapsed >> (Self.bitsPerLevel * UInt64(level))) & 63
+            guard occupied[level] & (1 << position) != 0 else { continue }
+            return Slot(index: level * Self.slotsPerLevel + Int(position), tick: elapsed)
+        }
         for level in 0..<Self.levelCount where occupied[level] != 0 {
             let shift = Self.bitsPerLevel * UInt64(level)
             let position = Int((elapsed >> shift) & 63)
@@ -146,8 +165,11 @@ struct TimerWheel {
     }
 
     private mutating func link(_ index: Int32) {
-        // A timer beyond the horizon waits in the last slot before it comes round again.
-        let tick = min(timers[Int(index)].tick, elapsed + Self.horizon - 1)
+        // A timer beyond the horizon waits in the slot of the top level that comes round last, the
+        // one before the present: in the present one it would be dealt out again and again.
+        let round = Self.horizon >> Self.bitsPerLevel
+        let last = (elapsed & ~(round - 1)) + Self.horizon - 1
+        let tick = min(timers[Int(index)].tick, last)
         let differing = min((elapsed ^ tick) | 63, Self.horizon - 1)
         let level = (63 - differing.leadingZeroBitCount) / Int(Self.bitsPerLevel)
         let position = Int((tick >> (Self.bitsPerLevel * UInt64(level))) & 63)

@@ -80,7 +80,7 @@ import WSFrame
         page.read()
         #expect(page.closeCode == WebSocketCloseCode.messageTooBig)
         // Neither peer ends its side: the linger limit ends both connections.
-        world.clock = world.clock + ClientConnection.lingerLimit
+        world.wakeUp = world.clock + ClientConnection.lingerLimit
         for _ in 0..<10 { echo.turn() }
         #expect(world.openDescriptors == 0)
     }

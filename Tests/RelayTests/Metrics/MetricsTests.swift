@@ -57,8 +57,8 @@ import Testing
         #expect(value("status2_buffered_bytes", in: text) == "4096")
         #expect(value(#"status2_redis_links{state="live"}"#, in: text) == "2")
         #expect(value("status2_ready", in: text) == "1")
-        // Two pages with their links, the probe, and the connection that asks.
-        #expect(value("status2_timers", in: text) == "6")
+        // Two pages with their links, the probe, the connection that asks, and the upkeep.
+        #expect(value("status2_timers", in: text) == "7")
         daemon.redis.kill()
         daemon.settle()
         let later = daemon.get("/metrics").body

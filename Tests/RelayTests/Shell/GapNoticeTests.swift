@@ -5,6 +5,13 @@ import Testing
 @Suite struct GapNoticeTests {
     private func milliseconds(_ instant: Instant) -> Int64 { instant.nanoseconds / 1_000_000 }
 
+    /// The messages to a page, notices by their kind.
+    private func kinds(_ page: SimulatedPage) -> [String] {
+        page.messages.map { message in
+            ["outage", "gap"].first { message.contains(#""\#($0)""#) } ?? message
+        }
+    }
+
     @Test func afterAnOutageThePageIsToldFromTheLastSignOfLifeToTheNewSubscription() {
         let daemon = SimulatedDaemon { $0.gapNotices = true }
         let page = daemon.open()
@@ -20,8 +27,12 @@ import Testing
         daemon.settle()
         let gap =
             #"{"type":"gap","reason":"redis_outage","from_ms":\#(lastLife),"to_ms":\#(back)}"#
-        #expect(page.messages.filter { $0 != "ping" } == ["status:before", gap, "status:after"])
+        let outage = #"{"type":"outage","since_ms":\#(lastLife)}"#
+        #expect(
+            page.messages.filter { $0 != "ping" }
+                == ["status:before", outage, gap, "status:after"])
         #expect(daemon.metrics.gapNotices == 1)
+        #expect(daemon.metrics.outageNotices == 1)
     }
 
     @Test func bytesThatWereLongInTheSocketDoNotShortenTheGap() {
@@ -50,8 +61,7 @@ import Testing
         daemon.advance(.seconds(100))
         daemon.world.dialPolicy = .accept
         daemon.advance(.seconds(40))
-        let gaps = page.messages.filter { $0.contains("gap") }
-        #expect(gaps.count == 1)
+        #expect(kinds(page).filter { $0 != "ping" } == ["outage", "gap"])
         #expect(daemon.metrics.redisOutage >= .seconds(100))
     }
 
@@ -63,8 +73,7 @@ import Testing
         #expect(page.status == 101)
         daemon.redis.isSilent = false
         daemon.advance(.seconds(10))
-        let kinds = page.messages.map { $0.contains("gap") ? "gap" : $0 }
-        #expect(kinds.prefix(2) == ["gap", "ping"])
+        #expect(kinds(page).prefix(3) == ["outage", "gap", "ping"])
     }
 
     @Test func aSkippedPayloadIsAGapOfItsOwn() {

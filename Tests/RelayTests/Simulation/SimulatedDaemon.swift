@@ -56,12 +56,17 @@ final class SimulatedDaemon {
     var metrics: Metrics { relay.metrics }
     var phase: RelayPhase { relay.phase }
 
+    /// When the daemon wants to go on, in the world's time.
+    private var nextWakeUp: Instant? {
+        relay.loop.nextWakeUp.map { Instant(nanoseconds: $0.nanoseconds) }
+    }
+
     /// Turns the loop until nothing is left to do at this instant.
     func settle() {
         for _ in 0..<10_000 {
             if case .stopped = relay.phase { return }
             redis.serve()
-            let isTimerDue = relay.loop.wheel.nextExpiry.map { $0 <= world.clock } ?? false
+            let isTimerDue = nextWakeUp.map { $0 <= world.clock } ?? false
             guard world.hasEvents || isTimerDue else { return }
             relay.turn()
         }
@@ -74,11 +79,17 @@ final class SimulatedDaemon {
         while true {
             settle()
             if case .stopped = relay.phase { return }
-            guard let next = relay.loop.wheel.nextExpiry, next <= target else { break }
-            world.clock = max(next, world.clock)
+            guard let next = nextWakeUp, next <= target else { break }
+            sleep(until: next)
         }
-        world.clock = target
+        sleep(until: target)
         settle()
+    }
+
+    /// One turn of the loop, whose wait ends at `instant`.
+    private func sleep(until instant: Instant) {
+        world.wakeUp = instant
+        relay.turn()
     }
 
     /// Opens a TCP connection as a browser would.

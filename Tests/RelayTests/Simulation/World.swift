@@ -72,6 +72,18 @@ final class World {
     }
 
     var clock = Instant(nanoseconds: 1_000_000_000_000)
+    /// When the next wait ends, unless something is ready; nil where time does not pass.
+    var wakeUp: Instant?
+    /// What happens after the next wait has looked, before it returns: a stop of the process.
+    var stopAfterLook = Nanoseconds.zero
+    /// Waits that a signal ends before they have looked.
+    var interruptions = 0
+    /// Most events that a wait tells.
+    var eventLimit = Int.max
+    /// How far the wall clock is ahead of the boot clock.
+    var wallClockOffset = Nanoseconds.zero
+    /// How often free memory was given back.
+    var memoryReleases = 0
     var random = SplitMix64(seed: 7)
     var dialPolicy = DialPolicy.accept
     /// What becomes of dials to single ports.
@@ -98,6 +110,8 @@ final class World {
     private var backlog: [Descriptor: [Connection]] = [:]
     private var portListeners: [UInt16: Descriptor] = [:]
     private var answers: [SysEvent] = []
+    /// Where a list of events that was cut short ended.
+    private var told = 0
 
     /// Descriptors that the daemon holds open, listeners left out.
     var openDescriptors: Int { connections.values.count { !$0.isClosed } }
@@ -126,6 +140,33 @@ final class World {
             connection.fromDaemon = []
             if connection.isClosed || connection.daemonHasEnded { twin.peerHasEnded = true }
         }
+    }
+
+    /// Lets the time of a wait pass.
+    fileprivate func sleep() {
+        if let wakeUp { clock = max(clock, wakeUp) }
+        wakeUp = nil
+    }
+
+    /// Tells what is ready, as far as the list goes; what was told last comes last.
+    fileprivate func tellEvents(to events: inout [SysEvent]) -> WaitOutcome {
+        defer {
+            clock = clock + stopAfterLook
+            stopAfterLook = .zero
+        }
+        if interruptions > 0 {
+            interruptions -= 1
+            return .interrupted
+        }
+        let ready = takeEvents()
+        guard ready.count >= eventLimit else {
+            events += ready
+            return .complete
+        }
+        let first = told % ready.count
+        events += (ready[first...] + ready[..<first]).prefix(eventLimit)
+        told = first + eventLimit
+        return .cut(told: eventLimit)
     }
 
     /// What is ready now, in the order of the descriptors.
@@ -166,8 +207,8 @@ final class World {
 struct SimulatedSys: Sys {
     let world: World
 
-    func now() -> Instant { world.clock }
-    func unixTime() -> Int64 { world.clock.nanoseconds }
+    func now() -> BootTime { BootTime(nanoseconds: world.clock.nanoseconds) }
+    func unixTime() -> Int64 { world.clock.nanoseconds + world.wallClockOffset.count }
     mutating func random() -> UInt64 { world.random.next() }
 
     mutating func listen(_ address: ListenAddress, token: Token) throws(SystemError)
@@ -233,10 +274,12 @@ struct SimulatedSys: Sys {
 
     mutating func close(_ descriptor: Descriptor, reset: Bool) { world.close(descriptor) }
 
-    mutating func wait(until deadline: Instant?, into events: inout [SysEvent]) -> Bool {
-        events += world.takeEvents()
-        return true
+    mutating func wait(until deadline: BootTime?, into events: inout [SysEvent]) -> WaitOutcome {
+        world.sleep()
+        return world.tellEvents(to: &events)
     }
+
+    mutating func releaseMemory() { world.memoryReleases += 1 }
 }
 
 extension World {

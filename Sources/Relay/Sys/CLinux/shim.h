@@ -3,6 +3,7 @@
 #ifndef STATUS2_CLINUX_SHIM_H
 #define STATUS2_CLINUX_SHIM_H
 
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
