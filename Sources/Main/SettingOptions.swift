@@ -139,8 +139,8 @@ struct OperationOptions: ParsableArguments {
     var consoleEnabled: String?
     @Option(name: .customLong("gap-notices"), help: .setting("gap-notices"))
     var gapNotices: String?
-    @Option(name: .customLong("hangup-on-shutdown"), help: .setting("hangup-on-shutdown"))
-    var hangupOnShutdown: String?
+    @Option(name: .customLong("send-hangup"), help: .setting("send-hangup"))
+    var sendHangup: String?
     @Option(name: .customLong("shutdown-timeout"), help: .setting("shutdown-timeout"))
     var shutdownTimeout: String?
     @Option(name: .customLong("drain-delay"), help: .setting("drain-delay"))
@@ -152,7 +152,7 @@ struct OperationOptions: ParsableArguments {
         [
             ("log-level", logLevel), ("metrics-enabled", metricsEnabled),
             ("console-enabled", consoleEnabled), ("gap-notices", gapNotices),
-            ("hangup-on-shutdown", hangupOnShutdown),
+            ("send-hangup", sendHangup),
             ("shutdown-timeout", shutdownTimeout), ("drain-delay", drainDelay),
             ("drain-window", drainWindow),
         ]

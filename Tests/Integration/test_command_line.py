@@ -13,7 +13,7 @@ VARIABLES = [
     "STATUS_REDIS_REQUEST_TIMEOUT", "STATUS_REDIS_MAX_RETRIES", "STATUS_REDIS_RETRY_BASE",
     "STATUS_REDIS_RETRY_MAX", "STATUS_LOG_LEVEL", "STATUS_METRICS_ENABLED",
     "STATUS_ALLOWED_ORIGINS", "STATUS_MAX_MESSAGE_SIZE", "STATUS_CONSOLE_ENABLED",
-    "STATUS_HANGUP_ON_SHUTDOWN", "STATUS_MAX_PAYLOAD_SIZE",
+    "STATUS_SEND_HANGUP", "STATUS_MAX_PAYLOAD_SIZE",
 ]
 PASSWORD = "s3cret-pa55"
 
@@ -165,6 +165,15 @@ def test_an_unknown_variable_is_warned_of(start_daemon, redis):
     (line,) = [line for line in daemon.logs if "STATUS_PING_INTERVALL" in line["msg"]]
     assert line["level"] == "warn"
     assert "STATUS_PING_INTERVAL" in line["msg"].replace("STATUS_PING_INTERVALL", "")
+
+
+def test_the_former_name_of_a_setting_is_warned_of_with_what_takes_its_place(start_daemon, redis):
+    daemon = start_daemon(redis, STATUS_HANGUP_ON_SHUTDOWN="true")
+    (line,) = [line for line in daemon.logs if "STATUS_HANGUP_ON_SHUTDOWN" in line["msg"]]
+    assert line["level"] == "warn" and "STATUS_SEND_HANGUP" in line["msg"]
+    _, rows, text = _check(STATUS_HANGUP_ON_SHUTDOWN="true")
+    assert rows["STATUS_SEND_HANGUP"] == ("false", "default")
+    assert "STATUS_HANGUP_ON_SHUTDOWN" not in rows and "warning: STATUS_HANGUP_ON_SHUTDOWN" in text
 
 
 def test_a_value_that_does_not_parse_falls_back_with_a_warning(start_daemon, redis):

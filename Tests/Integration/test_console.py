@@ -134,7 +134,7 @@ def test_it_comes_back_after_a_restart_of_the_daemon(
         browser, start_daemon, redis, channel, hangup, code):
     listen = f"127.0.0.1:{free_port()}"
     settings = {"STATUS_LISTEN_ADDR": listen, "STATUS_CONSOLE_ENABLED": "true",
-                "STATUS_HANGUP_ON_SHUTDOWN": hangup}
+                "STATUS_SEND_HANGUP": hangup}
     first = start_daemon(redis, **settings)
     _open(browser, first, channel)
     first.signal()

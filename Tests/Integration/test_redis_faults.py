@@ -148,16 +148,18 @@ def test_a_server_that_never_answers_a_subscription_is_counted_as_a_timeout(
     assert daemon.metric("redis_timeouts_total") >= 1
 
 
-def test_at_the_retry_cap_clients_get_hangup_and_1011(
-        start_daemon, start_redis, open_page, channel):
+@pytest.mark.parametrize("hangup", [True, False])
+def test_at_the_retry_cap_clients_get_1011_after_a_hangup_only_if_that_is_set(
+        start_daemon, start_redis, open_page, channel, hangup):
     redis = start_redis()
-    daemon = start_daemon(redis, STATUS_REDIS_MAX_RETRIES="3")
+    daemon = start_daemon(redis, STATUS_REDIS_MAX_RETRIES="3", STATUS_SEND_HANGUP=hangup)
     pages = [open_page(daemon, channel).live() for _ in range(2)]
     redis.kill()
     for page in pages:
         types, code = page.end()
         assert code == 1011
-        assert types[-1] == "hangup" and types.count("hangup") == 1
+        assert types.count("hangup") == (1 if hangup else 0)
+        assert not hangup or types[-1] == "hangup"
     daemon.wait_for_log("client disconnected", reason="redis_given_up", count=2)
     # The daemon itself goes on, and serves again when Redis is back.
     assert daemon.get("/health").status == 200

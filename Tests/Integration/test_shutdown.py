@@ -11,8 +11,9 @@ SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_sends_hangup_and_closes_1000(start_daemon, redis, open_page, channel, number):
-    daemon = start_daemon(redis)
+def test_with_send_hangup_a_signal_sends_it_and_closes_1000(
+        start_daemon, redis, open_page, channel, number):
+    daemon = start_daemon(redis, STATUS_SEND_HANGUP="true")
     pages = [open_page(daemon, channel).live() for _ in range(3)]
     daemon.signal(number)
     for page in pages:
@@ -32,10 +33,10 @@ def test_without_clients_a_signal_ends_the_process_with_0(start_daemon, redis, n
     assert daemon.stderr == ""
 
 
-@pytest.mark.parametrize("value", ["false", "0", "F"])
-def test_hangup_on_shutdown_off_closes_1012_without_hangup(
+@pytest.mark.parametrize("value", [None, "false", "0", "F"])
+def test_without_send_hangup_a_signal_closes_1012_without_hangup(
         start_daemon, redis, open_page, channel, value):
-    daemon = start_daemon(redis, STATUS_HANGUP_ON_SHUTDOWN=value)
+    daemon = start_daemon(redis, STATUS_SEND_HANGUP=value)
     page = open_page(daemon, channel).live()
     daemon.signal()
     types, code = page.end()
@@ -46,7 +47,7 @@ def test_hangup_on_shutdown_off_closes_1012_without_hangup(
 
 def test_messages_before_the_signal_are_delivered_before_the_hangup(
         start_daemon, redis, open_page, channel):
-    daemon = start_daemon(redis)
+    daemon = start_daemon(redis, STATUS_SEND_HANGUP="true")
     page = open_page(daemon, channel).live()
     with redis.client() as client:
         for number in range(200):
@@ -64,7 +65,7 @@ def test_a_second_signal_ends_the_process_at_once(start_daemon, redis, raw, chan
     # This client never answers the close frame.
     connection = raw(daemon).upgrade(channel)
     daemon.signal()
-    assert connection.read_until(CLOSE).code == 1000
+    assert connection.read_until(CLOSE).code == 1012
     assert daemon.is_running
     daemon.signal()
     assert daemon.wait(1) == -signal.SIGTERM
@@ -106,7 +107,8 @@ def test_a_request_that_is_not_complete_does_not_hold_the_end_up(start_daemon, r
 def test_an_upgrade_that_waits_for_redis_is_sent_away_too(
         start_daemon, fake_redis, raw, channel):
     server = fake_redis(answers={"SUBSCRIBE": None})
-    daemon = start_daemon(server, STATUS_REDIS_REQUEST_TIMEOUT="30s")
+    daemon = start_daemon(
+        server, STATUS_REDIS_REQUEST_TIMEOUT="30s", STATUS_SEND_HANGUP="true")
     connection = raw(daemon).send(upgrade_request("/" + channel))
     server.wait_for("SUBSCRIBE")
     daemon.signal()

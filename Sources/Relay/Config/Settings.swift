@@ -45,8 +45,8 @@ public struct Settings: Sendable, Equatable {
     public var metricsEnabled = false
     /// Whether `/console` is served.
     public var consoleEnabled = false
-    /// Whether clients get a `hangup` before the close of a shutdown.
-    public var hangupOnShutdown = true
+    /// Whether browsers get a `hangup` before the close of a shutdown and of a Redis given up.
+    public var sendsHangup = false
     /// Patterns of the origins that are let in; none means that every origin is.
     public var allowedOrigins: [String] = []
     /// The largest message from a browser, in bytes; positive.

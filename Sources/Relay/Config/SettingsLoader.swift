@@ -128,6 +128,10 @@ public struct SettingsLoader {
         let known = SettingsTable.rows.map(\.variable)
         for name in environment.keys.sorted()
         where name.hasPrefix("STATUS_") && !known.contains(name) {
+            if let advice = SettingsTable.former[name] {
+                warn(name, advice)
+                continue
+            }
             let hint = NearestName.find(name, among: known).map { "; was \($0) meant?" } ?? ""
             let shown = String(name.debugDescription.dropFirst().dropLast())
             configuration.warnings.append(

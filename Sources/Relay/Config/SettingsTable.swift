@@ -93,8 +93,8 @@ public enum SettingsTable {
             "STATUS_DRAIN_WINDOW", \.drainWindow, .durationOrZero,
             "the time after the delay over which a shutdown spreads the closes"),
         SettingRow(
-            "STATUS_HANGUP_ON_SHUTDOWN", \.hangupOnShutdown, .boolean,
-            "send clients a hangup before the close of a shutdown"),
+            "STATUS_SEND_HANGUP", \.sendsHangup, .boolean,
+            "send a hangup before the close of a shutdown and of a Redis given up"),
         SettingRow(
             "STATUS_LOG_LEVEL", \.logLevel, .level, "debug, info, warn or warning, error"),
         SettingRow("STATUS_METRICS_ENABLED", \.metricsEnabled, .boolean, "serve /metrics"),
@@ -145,6 +145,13 @@ public enum SettingsTable {
         ("REDIS_HOST", "used with REDIS_PORT where both URLs are unset; database 2"),
         ("REDIS_PORT", "used with REDIS_HOST where both URLs are unset; database 2"),
         ("REDIS_PASSWORD", "put into the URL when that has no password"),
+    ]
+
+    /// Variables that were settings once, each with a clause that says what to do now.
+    static let former: [String: String] = [
+        "STATUS_HANGUP_ON_SHUTDOWN":
+            "has no effect any more: STATUS_SEND_HANGUP has taken its place, for a shutdown and for"
+            + " a Redis given up; it is false where nothing is said, so that pages come back"
     ]
 
     /// The row of a flag that is written without its dashes; nil where there is none.

@@ -176,7 +176,8 @@ extension Relay where S: ~Copyable {
         guard clients.contains(id) else { return }
         clients[id].link = nil
         closeWebSocket(
-            id, code: WebSocketCloseCode.internalError, because: .redisGivenUp, sendsHangup: true)
+            id, code: WebSocketCloseCode.internalError, because: .redisGivenUp,
+            sendsHangup: settings.sendsHangup)
     }
 
     /// Starts the close handshake from this side.

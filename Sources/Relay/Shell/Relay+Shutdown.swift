@@ -86,7 +86,7 @@ extension Relay where S: ~Copyable {
         while let departure = schedule.next(now: loop.now) {
             guard clients.contains(departure.client) else { continue }
             unsubscribeLink(of: departure.client)
-            if settings.hangupOnShutdown {
+            if settings.sendsHangup {
                 closeWebSocket(
                     departure.client, code: WebSocketCloseCode.normal, because: .shutdown,
                     sendsHangup: true)

@@ -34,7 +34,7 @@ struct SettingsLoaderTests {
         #expect(settings.shutdownTimeout == .seconds(15))
         #expect(settings.logLevel == .info)
         #expect(!settings.metricsEnabled && !settings.consoleEnabled)
-        #expect(settings.hangupOnShutdown)
+        #expect(!settings.sendsHangup)
         #expect(settings.allowedOrigins.isEmpty)
         #expect(settings.maxMessageSize == 65_536)
         #expect(settings.maxPayloadSize == 1_048_576)
@@ -93,7 +93,7 @@ struct SettingsLoaderTests {
             $0.redisTLS.skipsVerification = true
         },
         Change("STATUS_SHUTDOWN_TIMEOUT", "0s") { $0.shutdownTimeout = .zero },
-        Change("STATUS_HANGUP_ON_SHUTDOWN", "F", "false") { $0.hangupOnShutdown = false },
+        Change("STATUS_SEND_HANGUP", "T", "true") { $0.sendsHangup = true },
         Change("STATUS_LOG_LEVEL", " WARNING ", "warn") { $0.logLevel = .warn },
         Change("STATUS_LOG_LEVEL", "debug") { $0.logLevel = .debug },
         Change("STATUS_LOG_LEVEL", "error") { $0.logLevel = .error },
@@ -162,7 +162,7 @@ struct SettingsLoaderTests {
         ("STATUS_REDIS_MAX_RETRIES", "99999999999999999999"), ("STATUS_REDIS_RETRY_BASE", "0"),
         ("STATUS_REDIS_RETRY_MAX", "-1s"), ("STATUS_REDIS_DIAL_CONCURRENCY", "0"),
         ("STATUS_REDIS_DIAL_RATE", "0"), ("STATUS_SHUTDOWN_TIMEOUT", "-1s"),
-        ("STATUS_HANGUP_ON_SHUTDOWN", "yes"), ("STATUS_LOG_LEVEL", "verbose"),
+        ("STATUS_SEND_HANGUP", "yes"), ("STATUS_LOG_LEVEL", "verbose"),
         ("STATUS_METRICS_ENABLED", "on"), ("STATUS_METRICS_ENABLED", " true"),
         ("STATUS_CONSOLE_ENABLED", "2"), ("STATUS_MAX_MESSAGE_SIZE", "0"),
         ("STATUS_MAX_MESSAGE_SIZE", "-1"), ("STATUS_MAX_MESSAGE_SIZE", "64 KB"),
@@ -234,6 +234,20 @@ struct SettingsLoaderTests {
                 "STATUS_QUUX is not a setting of this daemon",
             ])
         #expect(configuration.isFaulty)
+    }
+
+    @Test("says what has taken the place of a former setting", arguments: ["true", "false"])
+    func formerNames(value: String) throws {
+        let configuration = load(["STATUS_HANGUP_ON_SHUTDOWN": value])
+        #expect(configuration.settings == Settings())
+        let warning = try #require(configuration.warnings.first)
+        #expect(configuration.warnings.count == 1 && configuration.problems.isEmpty)
+        #expect(warning.name == "STATUS_HANGUP_ON_SHUTDOWN")
+        #expect(warning.reason.contains("STATUS_SEND_HANGUP"))
+        for (name, advice) in SettingsTable.former {
+            #expect(SettingsTable.rows.allSatisfy { $0.variable != name })
+            #expect(SettingsTable.rows.contains { advice.contains($0.variable) })
+        }
     }
 
     @Test("warns of unlikely values; a short pong timeout is not a fault")

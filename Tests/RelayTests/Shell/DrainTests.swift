@@ -49,8 +49,10 @@ import Testing
         #expect(new.statuses == ["2"])
         #expect(old.closeCode == nil)
         daemon.advance(.milliseconds(1))
-        #expect(old.messages.last == "hangup")
-        #expect(new.messages.last == "hangup")
+        for page in [old, new] {
+            page.read()
+            #expect(page.closeCode == 1012)
+        }
         #expect(!daemon.isListening)
     }
 
@@ -74,7 +76,10 @@ import Testing
     // MARK: - The window
 
     @Test func theClosesAreSpreadOverTheWindow() {
-        let daemon = SimulatedDaemon { $0.drainWindow = .seconds(10) }
+        let daemon = SimulatedDaemon {
+            $0.drainWindow = .seconds(10)
+            $0.sendsHangup = true
+        }
         let pages = (0..<50).map { daemon.open("/run:\($0)") }
         begin(daemon)
         #expect(!daemon.isListening)
@@ -126,7 +131,8 @@ import Testing
         #expect(closed == [nil])
         // The page is told at some instant of the window and never answers.
         daemon.advance(.seconds(10))
-        #expect(page.messages.last == "hangup")
+        page.read()
+        #expect(page.closeCode == 1012)
         daemon.advance(.seconds(1))
         #expect(daemon.phase == .stopped(fatal: nil))
     }
@@ -144,7 +150,7 @@ import Testing
         #expect(others[1].status == 503)
         daemon.advance(.seconds(5))
         page.read()
-        #expect(page.closeCode == 1000)
+        #expect(page.closeCode == 1012)
         #expect(others[2].isClosed)
     }
 
@@ -152,7 +158,6 @@ import Testing
 
     @Test func withoutHangupTheCloseSaysWhenToComeBack() {
         let daemon = SimulatedDaemon {
-            $0.hangupOnShutdown = false
             $0.drainWindow = .seconds(10)
         }
         let pages = (0..<100).map { daemon.open("/run:\($0)") }
@@ -173,7 +178,7 @@ import Testing
     }
 
     @Test func withoutAWindowThePagesMayComeBackAtOnce() {
-        let daemon = SimulatedDaemon { $0.hangupOnShutdown = false }
+        let daemon = SimulatedDaemon()
         let page = daemon.open()
         begin(daemon)
         page.read()

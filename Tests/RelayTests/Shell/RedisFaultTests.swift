@@ -158,13 +158,17 @@ import Testing
         #expect(!page.messages.contains("hangup"))
     }
 
-    @Test func pastTheCapThePageGetsHangupAnd1011() {
-        let daemon = SimulatedDaemon { $0.redisMaxRetries = 3 }
+    @Test(arguments: [true, false])
+    func pastTheCapThePageGets1011AfterAHangupOnlyIfThatIsSet(sendsHangup: Bool) {
+        let daemon = SimulatedDaemon {
+            $0.redisMaxRetries = 3
+            $0.sendsHangup = sendsHangup
+        }
         let page = daemon.open()
         daemon.world.dialPolicy = .refuse
         daemon.redis.kill()
         daemon.advance(.seconds(60))
-        #expect(page.messages.last == "hangup")
+        #expect(page.messages.count { $0 == "hangup" } == (sendsHangup ? 1 : 0))
         #expect(page.closeCode == 1011)
         #expect(daemon.phase == .serving)
         #expect(daemon.log.lines("given_up_after_attempts").count == 1)

@@ -5,8 +5,8 @@ import Testing
 @Suite struct ShutdownTests {
     private static let sigterm: Int32 = 15
 
-    @Test func eachPageGetsHangupThenClose1000() {
-        let daemon = SimulatedDaemon()
+    @Test func withSendHangupEachPageGetsHangupThenClose1000() {
+        let daemon = SimulatedDaemon { $0.sendsHangup = true }
         let pages = (0..<3).map { daemon.open("/run:\($0)") }
         daemon.world.signals = [Self.sigterm]
         daemon.settle()
@@ -21,17 +21,18 @@ import Testing
         #expect(daemon.world.openDescriptors == 0)
     }
 
-    @Test func withoutHangupTheCloseIs1012() {
-        let daemon = SimulatedDaemon { $0.hangupOnShutdown = false }
+    @Test func whereNothingIsSaidTheCloseIs1012WithoutHangup() {
+        let daemon = SimulatedDaemon()
         let page = daemon.open()
         daemon.world.signals = [Self.sigterm]
         daemon.settle()
         #expect(page.messages == ["ping"])
         #expect(page.closeCode == 1012)
+        #expect(page.closeReason == "retry_ms=0")
     }
 
-    @Test func whatIsQueuedIsSentBeforeTheHangup() {
-        let daemon = SimulatedDaemon()
+    @Test(arguments: [true, false]) func whatIsQueuedIsSentBeforeTheClose(sendsHangup: Bool) {
+        let daemon = SimulatedDaemon { $0.sendsHangup = sendsHangup }
         let page = daemon.open()
         page.connection.capacity = 0
         daemon.redis.publish("run:status", "last words")
@@ -40,7 +41,9 @@ import Testing
         daemon.settle()
         page.connection.capacity = 1 << 20
         daemon.settle()
-        #expect(page.messages == ["ping", "status:last words", "hangup"])
+        let farewell = sendsHangup ? ["hangup"] : []
+        #expect(page.messages == ["ping", "status:last words"] + farewell)
+        #expect(page.closeCode == (sendsHangup ? 1000 : 1012))
     }
 
     @Test func nobodyIsAcceptedAnyMoreAndTheDaemonIsNotReady() {
