@@ -6,7 +6,9 @@ import os
 
 import pytest
 
+from harness import browser as browser_module
 from harness import daemon as daemon_module
+from harness import nginx as nginx_module
 from harness import redis_server
 from harness.daemon import Daemon
 from harness.fake_redis import FakeRedis
@@ -122,6 +124,30 @@ def raw(cleanup):
         return connection
 
     return open
+
+
+@pytest.fixture(scope="session")
+def browser(ended):
+    """Chromium, one for all tests that look at pages."""
+    if not browser_module.is_installed():
+        missing("chromium with chromedriver")
+    started = browser_module.start()
+    ended.callback(started.quit)
+    return started
+
+
+@pytest.fixture
+def start_nginx(cleanup):
+    """Starts nginx on files and before a daemon."""
+
+    def start(directory, upstream):
+        if not nginx_module.program():
+            missing("nginx")
+        server = nginx_module.Nginx(directory, upstream)
+        cleanup.callback(server.stop)
+        return server
+
+    return start
 
 
 _channels = itertools.count(1)
