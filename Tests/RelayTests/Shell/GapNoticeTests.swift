@@ -49,6 +49,40 @@ import Testing
         #expect(gap?.contains(#""from_ms":\#(lastLook),"#) == true)
     }
 
+    @Test func aSuspendBeforeTheEndIsNoticedLiesInTheGap() {
+        let daemon = SimulatedDaemon { $0.gapNotices = true }
+        let page = daemon.open()
+        daemon.redis.publish("run:status", "before")
+        daemon.settle()
+        let lastLife = milliseconds(daemon.now)
+        // The machine sleeps for an hour, and Redis has ended the link by then.
+        daemon.world.clock = daemon.now + .seconds(3600)
+        daemon.redis.kill()
+        daemon.advance(.seconds(10))
+        let notices = page.messages.filter { $0.contains("_ms") }
+        #expect(notices.count == 2)
+        #expect(notices.first == #"{"type":"outage","since_ms":\#(lastLife)}"#)
+        #expect(notices.last?.contains(#""from_ms":\#(lastLife),"#) == true)
+    }
+
+    @Test(arguments: [-500, 500] as [Int64])
+    func aGapIsCoveredByBothSettingsOfAClockThatWasSet(seconds: Int64) {
+        let daemon = SimulatedDaemon { $0.gapNotices = true }
+        let page = daemon.open()
+        daemon.redis.publish("run:status", "before")
+        daemon.settle()
+        let lastLife = milliseconds(daemon.now)
+        daemon.redis.kill()
+        daemon.settle()
+        daemon.world.wallClockOffset = .seconds(seconds)
+        daemon.advance(.seconds(10))
+        let gap = page.messages.last { $0.contains("gap") } ?? ""
+        let numbers = gap.matches(of: /_ms":([0-9]+)/).compactMap { Int64($0.output.1) }
+        #expect(numbers.count == 2)
+        #expect(numbers[0] == lastLife + min(0, seconds) * 1000)
+        #expect(numbers[1] > lastLife + max(0, seconds) * 1000)
+    }
+
     @Test func severalFailuresInARowAreOneGap() {
         let daemon = SimulatedDaemon {
             $0.gapNotices = true

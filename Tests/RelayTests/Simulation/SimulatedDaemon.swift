@@ -61,6 +61,9 @@ final class SimulatedDaemon {
         relay.loop.nextWakeUp.map { Instant(nanoseconds: $0.nanoseconds) }
     }
 
+    /// One turn of the loop.
+    func turn() { relay.turn() }
+
     /// Turns the loop until nothing is left to do at this instant.
     func settle() {
         for _ in 0..<10_000 {

@@ -1,0 +1,213 @@
+import WSFrame
+
+@testable import Relay
+import Testing
+
+/// Time in which the daemon stood still is held against no page and no link, and a deadline is judged
+/// only after everything that had arrived by then has been read.
+@Suite struct StandstillTests {
+    private static let pong = #"{"type":"pong"}"#
+
+    /// A daemon with pages that were heard just now.
+    private static func pages(
+        _ count: Int, _ change: (inout Settings) -> Void = { _ in }
+    ) -> (SimulatedDaemon, [SimulatedPage]) {
+        let daemon = SimulatedDaemon {
+            $0.pingInterval = .seconds(1)
+            $0.pongTimeout = .seconds(4)
+            $0.redisPingInterval = .seconds(5)
+            change(&$0)
+        }
+        let pages = (0..<count).map { daemon.open("/run:\($0)") }
+        return (daemon, pages)
+    }
+
+    /// Stops the process for so long; what comes meanwhile is in the sockets afterwards.
+    private static func stop(_ daemon: SimulatedDaemon, for span: Nanoseconds) {
+        daemon.redis.serve()
+        daemon.world.clock = daemon.now + span
+    }
+
+    // MARK: - Pages
+
+    @Test(arguments: [1, 16, Int.max])
+    func pagesThatAnsweredAreNotClosedHoweverLongTheirAnswersWaited(eventLimit: Int) {
+        let (daemon, pages) = Self.pages(100)
+        daemon.world.eventLimit = eventLimit
+        for _ in 0..<3 {
+            daemon.advance(.milliseconds(1_100))
+            for page in pages { page.say(Self.pong) }
+        }
+        Self.stop(daemon, for: .seconds(60))
+        daemon.advance(.milliseconds(900))
+        for page in pages { page.say(Self.pong) }
+        daemon.advance(.seconds(3))
+        #expect(pages.allSatisfy { $0.closeCode == nil && !$0.isClosed })
+        #expect(daemon.metrics.connectionsActive == 100)
+    }
+
+    @Test func aPageIsAskedOnceMoreAndHasItsFullTimeForTheAnswer() {
+        let (daemon, pages) = Self.pages(1)
+        daemon.advance(.milliseconds(3_900))
+        Self.stop(daemon, for: .seconds(8))
+        daemon.advance(.milliseconds(90))
+        let former = pages[0].messages.count
+        daemon.advance(.milliseconds(20))
+        // What was left of its time has passed: it is asked, and not closed.
+        #expect(pages[0].messages.count > former)
+        daemon.advance(.milliseconds(3_950))
+        #expect(pages[0].messages.count > former && pages[0].closeCode == nil)
+        daemon.advance(.milliseconds(100))
+        pages[0].read()
+        #expect(pages[0].closeCode == WebSocketCloseCode.policyViolation)
+    }
+
+    @Test func aPageThatIsSilentWithoutAStandstillIsClosedAtItsDeadline() {
+        let (daemon, pages) = Self.pages(1)
+        daemon.advance(.milliseconds(3_999))
+        pages[0].read()
+        #expect(pages[0].closeCode == nil)
+        daemon.advance(.milliseconds(2))
+        pages[0].read()
+        #expect(pages[0].closeCode == WebSocketCloseCode.policyViolation)
+    }
+
+    @Test func messagesThatWereHeldUpAreNotTooMany() {
+        let (daemon, pages) = Self.pages(1) { $0.maxMessageRate = 10 }
+        daemon.advance(.milliseconds(500))
+        for _ in 0..<240 { pages[0].say(Self.pong) }
+        Self.stop(daemon, for: .seconds(20))
+        daemon.settle()
+        pages[0].read()
+        #expect(pages[0].closeCode == nil)
+        // The allowance was for what was held up.
+        for _ in 0..<60 { pages[0].say(Self.pong) }
+        daemon.settle()
+        pages[0].read()
+        #expect(pages[0].closeCode == WebSocketCloseCode.policyViolation)
+    }
+
+    @Test func aPageThatTookItsBytesMeanwhileIsNotSlow() {
+        let (daemon, pages) = Self.pages(1)
+        pages[0].connection.capacity = 0
+        daemon.redis.publish("run:0", "waits")
+        daemon.settle()
+        daemon.advance(.milliseconds(1_900))
+        Self.stop(daemon, for: .seconds(8))
+        pages[0].connection.capacity = 1 << 20
+        daemon.advance(.milliseconds(200))
+        #expect(pages[0].statuses == ["waits"])
+        #expect(daemon.metrics.slowClients == 0)
+    }
+
+    @Test func roomThatHasComeByTheDeadlineIsUsedBeforeItIsJudged() {
+        let (daemon, pages) = Self.pages(1)
+        pages[0].connection.capacity = 0
+        daemon.redis.publish("run:0", "waits")
+        daemon.settle()
+        daemon.advance(.milliseconds(1_999))
+        // The room comes in the very wait in which the time ends.
+        pages[0].connection.capacity = 1 << 20
+        daemon.advance(.milliseconds(50))
+        #expect(pages[0].statuses == ["waits"])
+        #expect(daemon.metrics.slowClients == 0)
+    }
+
+    // MARK: - Links
+
+    @Test(arguments: [1, 16, Int.max])
+    func linksWhoseAnswersHaveComeAreNotStalled(eventLimit: Int) {
+        let (daemon, pages) = Self.pages(100) { $0.pongTimeout = .seconds(600) }
+        daemon.world.eventLimit = eventLimit
+        for _ in 0..<20 {
+            daemon.advance(.milliseconds(400))
+            Self.stop(daemon, for: .seconds(8))
+        }
+        daemon.advance(.seconds(10))
+        #expect(daemon.metrics.redisLinkFailures.isEmpty)
+        #expect(pages.allSatisfy { $0.closeCode == nil })
+    }
+
+    @Test func aLinkHasItsFullTimeOnceMoreAndIsThenStalled() {
+        let (daemon, _) = Self.pages(1) { $0.pongTimeout = .seconds(600) }
+        daemon.redis.isSilent = true
+        while daemon.redis.subscribers[0].connection.fromDaemon.isEmpty {
+            daemon.advance(.milliseconds(1))
+        }
+        daemon.advance(.milliseconds(900))
+        Self.stop(daemon, for: .seconds(8))
+        daemon.advance(.milliseconds(950))
+        #expect(daemon.metrics.redisLinkFailures["stalled"] == nil)
+        daemon.advance(.milliseconds(100))
+        #expect(daemon.metrics.redisLinkFailures["stalled"] != nil)
+    }
+
+    // MARK: - Waits
+
+    @Test func anInterruptedWaitHasLookedAtNothing() {
+        let (daemon, pages) = Self.pages(20)
+        daemon.advance(.milliseconds(3_950))
+        for page in pages { page.say(Self.pong) }
+        // A stopped process goes on with EINTR, its time over and its sockets full.
+        daemon.world.interruptions = 3
+        daemon.world.wakeUp = daemon.now + .milliseconds(80)
+        daemon.settle()
+        daemon.advance(.seconds(3))
+        #expect(pages.allSatisfy { $0.closeCode == nil })
+        #expect(daemon.metrics.connectionsActive == 20)
+    }
+
+    @Test func timersWaitUntilEverySocketWasLookedAt() {
+        let (daemon, pages) = Self.pages(200)
+        daemon.world.eventLimit = 2
+        daemon.advance(.milliseconds(3_930))
+        for page in pages { page.say(Self.pong) }
+        // All deadlines come in one wait, and two sockets are told of in a turn.
+        daemon.world.wakeUp = daemon.now + .milliseconds(90)
+        daemon.advance(.seconds(3))
+        #expect(pages.allSatisfy { $0.closeCode == nil })
+        #expect(daemon.metrics.connectionsActive == 200)
+    }
+
+    @Test func timersFireAlthoughSocketsAreAlwaysReady() {
+        let (daemon, pages) = Self.pages(10)
+        daemon.world.eventLimit = 2
+        let noisy = Self.connectNoisy(daemon)
+        for _ in 0..<400 {
+            for connection in noisy { connection.toDaemon += "x".utf8 }
+            daemon.world.wakeUp = daemon.now + .milliseconds(10)
+            daemon.turn()
+        }
+        #expect(pages.allSatisfy { $0.messages.filter { $0 == "ping" }.count >= 4 })
+    }
+
+    /// Connections whose requests never end.
+    private static func connectNoisy(_ daemon: SimulatedDaemon) -> [World.Connection] {
+        let pages = (0..<20).map { _ in daemon.connect() }
+        for page in pages { page.send("GET /") }
+        daemon.settle()
+        return pages.map(\.connection)
+    }
+
+    // MARK: - What is told
+
+    @Test func aStandstillIsCountedAndLogged() {
+        let (daemon, _) = Self.pages(0)
+        daemon.advance(.seconds(100))
+        #expect(daemon.metrics.standstills == 0)
+        Self.stop(daemon, for: .seconds(8))
+        daemon.settle()
+        #expect(daemon.metrics.standstills == 1)
+        #expect(daemon.relay.loop.stoodStill == .seconds(8))
+        #expect(daemon.log.lines("the daemon stood still").count == 1)
+        #expect(daemon.log.lines(#""duration_ms":8000"#).count == 1)
+    }
+
+    @Test func aStandstillInAWaitIsNoticedToo() {
+        let (daemon, _) = Self.pages(0)
+        daemon.world.wakeUp = daemon.now + .seconds(30)
+        daemon.turn()
+        #expect(daemon.metrics.standstills == 1)
+        #expect(daemon.relay.loop.stoodStill > .seconds(28))
+    }
+}
