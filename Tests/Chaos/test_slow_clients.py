@@ -108,6 +108,25 @@ def test_900_clients_do_not_feel_100_that_stop_reading(
     assert loaded["p95"] < quiet["p95"] + 500
 
 
+def test_memory_is_back_within_30_seconds_after_100_stuck_clients_have_gone(
+        start_redis, start_daemon, stuck, flood):
+    redis = start_redis()
+    daemon = start_daemon(redis, STATUS_WRITE_TIMEOUT="10m", STATUS_REDIS_REQUEST_TIMEOUT="5s")
+    before = memory(daemon)
+    blocked = [f"stuck{number}:chaos" for number in range(STUCK)]
+    stuck(daemon, blocked)
+    flood(redis, blocked, size=100_000, rate=FLOOD)
+    wait_until(lambda: Scrape(daemon).by("connections_ended_total")["slow_client"] == STUCK,
+               "all that are stuck to be disconnected", 120)
+    peak = memory(daemon, "VmHWM")
+    # The burst has really taken the memory that must come back.
+    assert peak > before + STUCK * 500_000
+    wait_until(lambda: memory(daemon) < before + 8_000_000,
+               f"{before + 8_000_000} bytes at most again (it is {memory(daemon)})", 30)
+    report.write("memory_after_burst", before_bytes=before, peak_bytes=peak,
+                 after_bytes=memory(daemon))
+
+
 def test_the_memory_budget_sheds_the_largest_queues_and_nobody_else(
         start_redis, start_daemon, start_fleet, start_publisher, channels, stuck):
     redis = start_redis()

@@ -63,6 +63,27 @@ def test_payloads_are_text_and_never_markup(browser, console, redis, channel):
     assert browser.title == "status2 console"
 
 
+def test_an_outage_is_shown_until_the_stream_is_back(
+        browser, start_redis, start_daemon, channel):
+    server = start_redis()
+    daemon = start_daemon(
+        server, STATUS_CONSOLE_ENABLED="true", STATUS_PING_INTERVAL="100ms",
+        STATUS_GAP_NOTICES="true")
+    _open(browser, daemon, channel)
+    server.kill()
+    _wait_for(browser, "state", "no messages come since")
+    # Heartbeats go on, and do not say that messages come.
+    beats = int(_text(browser, "beats"))
+    wait_until(lambda: int(_text(browser, "beats")) > beats + 3, "three more heartbeats")
+    assert "no messages come since" in _text(browser, "state")
+    server.start()
+    _wait_for(browser, "state", "live")
+    notes = [row for row in _rows(browser) if row.startswith(("outage", "gap"))]
+    assert re.fullmatch(r"outage: no messages come since \d\d:\d\d:\d\d\.\d{3}", notes[0])
+    assert re.fullmatch(
+        r"gap: redis_outage, messages may be missing from [\d:.]{12} to [\d:.]{12}", notes[1])
+
+
 def test_heartbeats_are_counted(browser, console, channel):
     _open(browser, console, channel)
     wait_until(lambda: int(_text(browser, "beats")) >= 5, "five heartbeats")

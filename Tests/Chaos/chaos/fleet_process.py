@@ -28,6 +28,7 @@ class Client:
         self.pings = 0
         self.messages = []
         self.gaps = []
+        self.outages = []
         self.strange = []
         self.hangup = False
         self.code = None
@@ -67,6 +68,8 @@ class Client:
                     await self.connection.send('{"type":"pong"}')
             case "gap":
                 self.gaps.append(message | {"at_ms": now_ms()})
+            case "outage":
+                self.outages.append(message | {"at_ms": now_ms()})
             case "hangup":
                 self.hangup = True
             case _:
@@ -93,8 +96,8 @@ class Client:
     def report(self):
         return {
             name: getattr(self, name)
-            for name in ("channel", "live_at", "pings", "messages", "gaps", "strange", "hangup",
-                         "code", "close_reason", "closed_at")}
+            for name in ("channel", "live_at", "pings", "messages", "gaps", "outages", "strange",
+                         "hangup", "code", "close_reason", "closed_at")}
 
 
 class FleetProcess:
