@@ -79,14 +79,14 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
     /// A timer says what has not come by its deadline. So when one is due, all that has arrived is
     /// looked at first, in as many turns as it takes, and only then do timers fire (I10).
     mutating func wait(into events: inout [SysEvent]) {
-        // What the last turn's own work took, beyond what work takes, was no time for anybody.
-        readClock(expected: now)
         if let completedLook { previousLook = completedLook }
-        if look == nil, let next = wheel.nextExpiry, next <= now {
+        let next = wheel.nextExpiry
+        if look == nil, let next, next <= now {
             look = Look(begun: now, untold: 2 * watchedCount)
         }
+        // The clock is not read here: a standstill in the last turn makes this wait late.
         let begun = clock.boot
-        let deadline = look == nil ? wheel.nextExpiry : now
+        let deadline = look == nil ? next : now
         let countBefore = events.count
         let outcome = sys.wait(until: deadline.map(clock.boot(at:)), into: &events)
         let told = events.count - countBefore
@@ -119,7 +119,6 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
         if look.untold <= 0 { judgedUntil = look.begun }
     }
 
-    @discardableResult
     private mutating func readClock(expected: Instant) -> Nanoseconds {
         guard let late = clock.read(sys.now(), expected: expected) else { return .zero }
         standstill = standstill + late

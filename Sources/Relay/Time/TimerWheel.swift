@@ -40,6 +40,8 @@ struct TimerWheel {
     private var heads: [Int32]
     private var occupied: [UInt64]
     private var elapsed: UInt64 = 0
+    /// Whether a call has ended half-way through a slot.
+    private var isInterrupted = false
     private let start: Instant
     /// How many timers are armed.
     private(set) var armedCount = 0
@@ -98,6 +100,7 @@ struct TimerWheel {
         let present = tickAtOrBefore(now)
         let bound = limit.multipliedReportingOverflow(by: Self.movesPerFiring)
         var left = bound.overflow ? Int.max : bound.partialValue
+        isInterrupted = true
         while let slot = nextSlot(), slot.tick <= present {
             elapsed = max(elapsed, slot.tick)
             while heads[slot.index] != Self.none {
@@ -115,6 +118,7 @@ struct TimerWheel {
             }
         }
         elapsed = max(elapsed, present)
+        isInterrupted = false
         return false
     }
 
@@ -143,7 +147,7 @@ struct TimerWheel {
     /// A slot of a higher level in whose range the present tick lies is only half dealt out, and
     /// comes first, the highest before all. Otherwise lower levels come first.
     private func nextSlot() -> Slot? {
-        for level in (1..<Self.levelCount).reversed() where occupied[level] != 0 {
+        for level in (1..<Self.levelCount).reversed() where isInterrupted && occupied[level] != 0 {
             let position = (elapsed >> (Self.bitsPerLevel * UInt64(level))) & 63
             guard occupied[level] & (1 << position) != 0 else { continue }
             return Slot(index: level * Self.slotsPerLevel + Int(position), tick: elapsed)

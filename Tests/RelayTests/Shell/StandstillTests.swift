@@ -58,14 +58,15 @@ import Testing
         let (daemon, pages) = Self.pages(1)
         daemon.advance(.milliseconds(3_900))
         Self.stop(daemon, for: .seconds(8))
-        daemon.advance(.milliseconds(90))
+        // The loop knows of a standstill from its next timer on.
+        daemon.settle()
         let former = pages[0].messages.count
-        daemon.advance(.milliseconds(20))
+        daemon.advance(.milliseconds(110))
         // What was left of its time has passed: it is asked, and not closed.
         #expect(pages[0].messages.count > former)
-        daemon.advance(.milliseconds(3_950))
-        #expect(pages[0].messages.count > former && pages[0].closeCode == nil)
-        daemon.advance(.milliseconds(100))
+        daemon.advance(.milliseconds(3_850))
+        #expect(Self.closed(pages).isEmpty)
+        daemon.advance(.milliseconds(200))
         pages[0].read()
         #expect(pages[0].closeCode == WebSocketCloseCode.policyViolation)
     }
@@ -208,9 +209,12 @@ import Testing
         Self.stop(daemon, for: .seconds(8))
         daemon.settle()
         #expect(daemon.metrics.standstills == 1)
-        #expect(daemon.relay.loop.stoodStill == .seconds(8))
-        #expect(daemon.log.lines("the daemon stood still").count == 1)
-        #expect(daemon.log.lines(#""duration_ms":8000"#).count == 1)
+        // What is left until the next timer, a second at the most, is not missed.
+        #expect(daemon.relay.loop.stoodStill >= .seconds(7))
+        #expect(daemon.relay.loop.stoodStill <= .seconds(8))
+        let lines = daemon.log.lines("the daemon stood still")
+        #expect(lines.count == 1)
+        #expect(lines.first?.contains(#""duration_ms":7"#) == true)
     }
 
     @Test func aStandstillInAWaitIsNoticedToo() {

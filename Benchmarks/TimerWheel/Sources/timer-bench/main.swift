@@ -4,7 +4,8 @@ import Glibc
 /// `timer-bench [CONNECTIONS [SECONDS]]`.
 ///
 /// The time that the wheel is shown goes on by itself in milliseconds; what is measured is the
-/// processor's time that the wheel takes for so many seconds of it.
+/// processor's time that the wheel takes for so many seconds of it, and by how much of the shown time
+/// a timer fired behind its deadline at the most.
 
 let arguments = CommandLine.arguments
 let connections = arguments.count > 1 ? Int(arguments[1]) ?? 100_000 : 100_000
@@ -31,11 +32,14 @@ struct Heartbeats {
     private var wheel = TimerWheel(start: Instant(nanoseconds: 0))
     private var heartbeats: [TimerID] = []
     private var deadlines: [TimerID] = []
+    private var dueAt: [Instant] = []
     private var due: [Token] = []
     private var now = Instant(nanoseconds: 0)
     /// How many timers have been armed, and how many have fired.
     private(set) var armed = 0
     private(set) var fired = 0
+    /// The most by which a heartbeat fired behind its deadline.
+    private(set) var lateness = Nanoseconds.zero
 
     init(connections: Int) {
         var generator = SystemRandomNumberGenerator()
@@ -45,7 +49,8 @@ struct Heartbeats {
             deadlines.append(wheel.makeTimer(owner: owner))
             // Phases are spread over the connections.
             let phase = Int64.random(in: 0..<Self.cadence.count, using: &generator)
-            wheel.arm(heartbeats[index], at: now + Nanoseconds(phase))
+            dueAt.append(now + Nanoseconds(phase))
+            wheel.arm(heartbeats[index], at: dueAt[index])
         }
     }
 
@@ -57,7 +62,9 @@ struct Heartbeats {
             while wheel.expire(now: now, limit: 4096, into: &due) {}
             for owner in due {
                 let index = Int(owner.id.index)
-                wheel.arm(heartbeats[index], at: now + Self.cadence)
+                lateness = max(lateness, now - dueAt[index])
+                dueAt[index] = now + Self.cadence
+                wheel.arm(heartbeats[index], at: dueAt[index])
                 armed += 1
                 if churn == .deadlines {
                     wheel.arm(deadlines[index], at: now + Self.writeTimeout)
@@ -72,8 +79,8 @@ struct Heartbeats {
     var armedCount: Int { wheel.armedCount }
 }
 
-print("| timers | workload | of a core | ns each arming | fired |")
-print("| ---: | --- | ---: | ---: | ---: |")
+print("| timers | workload | of a core | ns each arming | fired | latest, ms |")
+print("| ---: | --- | ---: | ---: | ---: | ---: |")
 for churn in [Churn.none, .deadlines] {
     var best = Int.max
     var heartbeats = Heartbeats(connections: connections)
@@ -96,5 +103,7 @@ for churn in [Churn.none, .deadlines] {
     guard heartbeats.armedCount == connections else { fatalError("a heartbeat was lost") }
     let hundredths = best / (seconds * 100_000)
     let share = "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100) %"
-    print("| \(connections) | \(churn.rawValue) | \(share) | \(perArming) | \(fired) |")
+    let latest = heartbeats.lateness.count / 10_000
+    let late = "\(latest / 100).\(latest % 100 < 10 ? "0" : "")\(latest % 100)"
+    print("| \(connections) | \(churn.rawValue) | \(share) | \(perArming) | \(fired) | \(late) |")
 }
