@@ -14,14 +14,16 @@ enum CommandLineEntry {
     /// Runs what the arguments, without the program's name, ask for.
     static func run(arguments: [String], environment: [String: String]) -> Int32 {
         do {
-            let arguments = EmbeddedRedisFlag.completed(arguments)
-            var command = try Status2.parseAsRoot(arguments)
+            let flags = try SettingFlags(EmbeddedRedisFlag.completed(arguments))
+            var command = try Status2.parseAsRoot(flags.rest)
             if let serving = command as? Status2 {
-                return try serving.serve(environment: environment)
+                return try serving.serve(settings: flags.values, environment: environment)
             }
             if let decoding = command as? any DecodingCommand { return decoding.decode() }
             try command.run()
             return Status.success
+        } catch let error as SettingFlags.UsageError {
+            return end(with: ValidationError("\(error.reason)."))
         } catch {
             return end(with: error)
         }
@@ -38,11 +40,16 @@ enum CommandLineEntry {
         return Status.failure
     }
 
+    /// What only the daemon's own usage text has.
+    private static let usageMark = "--embedded-redis "
+
     private static func end(with error: any Error) -> Int32 {
         let code = Status2.exitCode(for: error)
         let message = Status2.fullMessage(for: error)
         if code == .success {
             print(message)
+            // The settings are no options of the parser: their part of the usage text is theirs.
+            if message.contains(usageMark) { print("\n\(SettingsTable.usage)") }
             return Status.success
         }
         if !message.isEmpty {

@@ -10,15 +10,9 @@ struct Status2: ParsableCommand {
             status2 [<options>]
             status2 decode resp|ws [<file>]
             """,
-        discussion: SettingsTable.environmentUsage,
         version: "status2 \(Release.version)",
         subcommands: [Decode.self])
 
-    @OptionGroup(title: "Connections") var connections: ConnectionOptions
-    @OptionGroup(title: "Redis") var redis: RedisOptions
-    @OptionGroup(title: "TLS to Redis") var redisTLS: RedisTLSOptions
-    @OptionGroup(title: "Limits") var limits: LimitOptions
-    @OptionGroup(title: "Operation") var operation: OperationOptions
     @OptionGroup(title: "Trace") var tracing: TraceFlags
 
     @Option(
@@ -36,12 +30,14 @@ struct Status2: ParsableCommand {
 
     /// Checks the configuration or runs the daemon; gives back the exit status.
     ///
+    /// - Parameter settings: the values of the flags that are settings, which the table has taken.
     /// - Throws: `ValidationError` where the command line cannot be used.
-    func serve(environment: [String: String]) throws -> Int32 {
+    func serve(settings: [String: String], environment: [String: String]) throws -> Int32 {
         let broker = try brokerAddress()
         let trace = try tracing.options()
         var configuration = SettingsLoader.load(
-            environment: environment, flags: flags, embeddedBroker: broker)
+            environment: environment, flags: settings, embeddedBroker: broker,
+            readFile: HostFile.read)
         if let error = configuration.usageError {
             throw ValidationError("\(error).")
         }
@@ -78,15 +74,5 @@ struct Status2: ParsableCommand {
                     + " machines may reach, add --embedded-redis-allow-remote.")
         }
         return address
-    }
-
-    /// The settings that were given as flags.
-    private var flags: [String: String] {
-        let all =
-            connections.values + redis.values + redisTLS.values + limits.values + operation.values
-        // The table is the one list of settings; an option that it lacks, or lacks an option, is a
-        // mistake in this program.
-        precondition(all.map(\.flag).sorted() == SettingsTable.rows.map(\.flag).sorted())
-        return all.reduce(into: [:]) { $0[$1.flag] = $1.value }
     }
 }

@@ -83,7 +83,8 @@ def test_a_flag_wins_over_its_variable():
     {"STATUS_REDIS_URL": f"redis://:{PASSWORD}@h:1/0"},
     {"STATUS_REDIS_URL": f"rediss://user:{PASSWORD}@h:1/0"},
     {"REDIS_URL": f"redis://user:{PASSWORD}@h:1/0"},
-    {"REDIS_PASSWORD": PASSWORD},
+    {"REDIS_PASSWORD": PASSWORD}, {"STATUS_REDIS_PASSWORD": PASSWORD},
+    {"STATUS_REDIS_URL": f"redis://:x@h:1/0?{PASSWORD}"},
 ])
 def test_check_config_masks_passwords(settings):
     status, _, text = _check(**settings)
@@ -94,7 +95,7 @@ def test_check_config_masks_passwords(settings):
 
 @pytest.mark.parametrize("url", [
     f"redis://user:{PASSWORD}@h:notaport/0", f"nonsense://user:{PASSWORD}@h",
-    f"redis://user:{PASSWORD}@h:1/0?{PASSWORD}", f"redis://:{PASSWORD}/x@h:1/0", f"{PASSWORD}@h",
+    f"redis://user:{PASSWORD}@h:1/0#{PASSWORD}", f"redis://:{PASSWORD}/x@h:1/0", f"{PASSWORD}@h",
 ])
 @pytest.mark.parametrize("arguments", [["--check-config"], []])
 def test_no_password_of_a_bad_url_is_printed(url, arguments):
@@ -109,13 +110,110 @@ def test_no_password_of_a_bad_url_is_printed(url, arguments):
     ("STATUS_METRICS_ENABLED", "yes"), ("STATUS_LOG_LEVEL", "loud"),
     ("STATUS_MAX_MESSAGE_SIZE", "64XB"), ("STATUS_REDIS_MAX_RETRIES", "many"),
     ("STATUS_LISTEN_ADDR", "nowhere"), ("STATUS_REDIS_URL", "ftp://x"), ("REDIS_PORT", "x"),
-    ("STATUS_PING_INTERVALL", "5s"),
+    ("STATUS_ALLOWED_ORIGINS", "[a"), ("STATUS_REDIS_PASSWORD_FILE", "/nowhere"),
 ])
 def test_check_config_exits_1_and_names_what_is_wrong(name, value):
     settings = {name: value} | ({"REDIS_HOST": "h"} if name == "REDIS_PORT" else {})
     status, _, text = _check(**settings)
     assert status == 1
     assert name in text
+
+
+@pytest.mark.parametrize("settings", [
+    {"STATUS_PING_INTERVALL": "5s"}, {"STATUS_PONG_TIMEOUT": "59s"},
+    {"STATUS_HANGUP_ON_SHUTDOWN": "false"}, {"STATUS_REDIS_RETRY_BASE": "31s"},
+    {"STATUS_REDIS_URL": "redis://h/2?pool_size=10&dial_timeout=3s&bogus=1"},
+])
+def test_check_config_exits_0_with_warnings(settings):
+    status, _, text = _check(**settings)
+    assert status == 0, text
+    (name,) = settings
+    assert f"warning: {name} " in text and text.endswith("The configuration is sound.\n")
+
+
+def test_check_config_shows_the_file_of_a_secret_and_masks_it(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text(PASSWORD + "\n")
+    status, rows, text = _check(STATUS_REDIS_PASSWORD_FILE=secret, STATUS_REDIS_URL="redis://u@h/1")
+    assert status == 0, text
+    assert rows["STATUS_REDIS_URL"] == (
+        "redis://u:***@h:6379/1",
+        f"environment STATUS_REDIS_URL, file {secret} (STATUS_REDIS_PASSWORD_FILE)")
+    assert rows["STATUS_REDIS_PASSWORD"] == ("***", f"file {secret} (STATUS_REDIS_PASSWORD_FILE)")
+    assert PASSWORD not in text
+
+
+@pytest.mark.parametrize("variable", [
+    "STATUS_REDIS_PASSWORD_FILE", "REDIS_PASSWORD_FILE", "STATUS_REDIS_URL_FILE",
+    "REDIS_URL_FILE", "STATUS_REDIS_SENTINEL_PASSWORD_FILE"])
+@pytest.mark.parametrize("content, reason", [
+    (None, "cannot be read: no such file or directory"), ("directory", "is not a regular file"),
+    (b"", "is an empty file"), (b"\n", "is an empty file"),
+    (PASSWORD.encode() + b"\xff", "is a file that is not UTF-8"),
+    (PASSWORD.encode() * 65536, "is a file of over 65536 bytes"),
+])
+def test_a_secret_file_that_cannot_be_used_ends_the_start_with_one_line(
+        tmp_path, variable, content, reason):
+    path = tmp_path / "secret"
+    if content == "directory":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    done = run_to_end(settings={variable: path})
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line == f'status2: {variable}="{path}" {reason}'
+    assert PASSWORD not in done.stdout
+
+
+def test_a_secret_file_is_no_device_and_no_pipe():
+    for path in ("/dev/zero", "/dev/stdin"):
+        done = run_to_end(settings={"REDIS_PASSWORD_FILE": path})
+        assert done.returncode == 1 and "is not a regular file" in done.stderr
+
+
+def test_a_secret_beside_its_file_ends_the_start(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text(PASSWORD)
+    done = run_to_end(settings={"REDIS_PASSWORD_FILE": secret, "REDIS_PASSWORD": PASSWORD})
+    assert done.returncode == 1
+    assert "REDIS_PASSWORD_FILE cannot stand beside REDIS_PASSWORD" in done.stderr
+    assert PASSWORD not in done.stderr + done.stdout
+    flags = (f"--redis-password-file={secret}", f"--redis-password={PASSWORD}")
+    assert run_to_end(*flags).returncode == 2
+
+
+@pytest.mark.parametrize("settings, words", [
+    ({"STATUS_LISTEN_ADDR": "127.0.0.1"}, "STATUS_LISTEN_ADDR"),
+    ({"STATUS_ALLOWED_ORIGINS": "[a.example"}, "[a.example"),
+    ({"STATUS_TRUSTED_PROXIES": "10.0.0.0/33"}, "STATUS_TRUSTED_PROXIES"),
+    ({"STATUS_MAX_CONNECTIONS": "lots"}, "STATUS_MAX_CONNECTIONS"),
+    ({"STATUS_MAX_CONNECTIONS_PER_ADDRESS": "x"}, "STATUS_MAX_CONNECTIONS_PER_ADDRESS"),
+    ({"STATUS_REDIS_TLS_INSECURE_SKIP_VERIFY": "no"}, "STATUS_REDIS_TLS_INSECURE_SKIP_VERIFY"),
+    ({"STATUS_REDIS_TLS_CA_FILE": "/nowhere.pem", "STATUS_REDIS_URL": "rediss://127.0.0.1"},
+     "/nowhere.pem"),
+])
+def test_a_value_whose_default_is_wider_ends_the_start(settings, words):
+    done = run_to_end(settings=settings)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("status2: ") and words in line
+
+
+KUBERNETES = {
+    "STATUS_SERVICE_HOST": "10.0.0.11", "STATUS_SERVICE_PORT": "9002",
+    "STATUS_SERVICE_PORT_HTTP": "9002", "STATUS_PORT": "tcp://10.0.0.11:9002",
+    "STATUS_PORT_9002_TCP": "tcp://10.0.0.11:9002", "STATUS_PORT_9002_TCP_PROTO": "tcp",
+    "STATUS_PORT_9002_TCP_PORT": "9002", "STATUS_PORT_9002_TCP_ADDR": "10.0.0.11",
+    "REDIS_SERVICE_HOST": "10.0.0.1", "REDIS_SERVICE_PORT": "6379",
+    "REDIS_PORT": "tcp://10.0.0.1:6379", "REDIS_PORT_6379_TCP": "tcp://10.0.0.1:6379",
+}
+
+
+def test_what_kubernetes_puts_into_the_environment_is_understood():
+    status, rows, text = _check(**KUBERNETES)
+    assert status == 0 and "warning" not in text, text
+    assert rows["STATUS_REDIS_URL"] == ("redis://10.0.0.1:6379/2", "environment REDIS_PORT")
 
 
 @pytest.mark.parametrize("first, second", [
@@ -131,7 +229,7 @@ def test_durations_are_those_of_go(first, second):
 
 @pytest.mark.parametrize("arguments", [
     ["--bogus"], ["stray"], ["--ping-interval"], ["--ping-interval=x"], ["--metrics-enabled=2"],
-    ["--redis-url", "ftp://x"], ["--embedded-redis=nonsense"], ["--embedded-redis-allow-remote"],
+    ["--redis-url", "ftp://x"], ["--hangup-on-shutdown", "false"], ["--embedded-redis=nonsense"], ["--embedded-redis-allow-remote"],
 ])
 def test_a_usage_error_exits_2(arguments):
     done = run_to_end(*arguments)

@@ -111,11 +111,31 @@ import Testing
             found.map(\.path).filter { path in !homes.contains { path.hasPrefix($0) } } == [])
     }
 
-    @Test func theReadmeNamesEverySetting() throws {
+    /// The README's table of settings: name, default, what follows where a value is unreadable.
+    private static func readmeSettings() throws -> [[String]] {
         let readme = try String(
-            contentsOf: Self.root.appendingPathComponent("README.md"), encoding: .utf8)
-        let names = SettingsTable.rows.map(\.variable) + SettingsTable.companions.map(\.variable)
-        #expect(names.filter { !readme.contains("`\($0)`") } == [])
+            contentsOf: root.appendingPathComponent("README.md"), encoding: .utf8)
+        return readme.split(separator: "\n").compactMap { line in
+            let cells = line.split(separator: "|", omittingEmptySubsequences: false).map {
+                $0.trimmingCharacters(in: CharacterSet(charactersIn: " `"))
+            }
+            return cells.count > 5 && cells[1].wholeMatch(of: /(STATUS|REDIS)_[A-Z_]+/) != nil
+                ? Array(cells[1...3]) : nil
+        }
+    }
+
+    @Test func theReadmeHasTheTableOfSettingsRowByRow() throws {
+        let expected = SettingsTable.rows.map { row in
+            [
+                row.variable, row.defaultText.isEmpty ? "none" : row.defaultText,
+                row.refusal == .fatal ? "ends the start" : "default",
+            ]
+        }
+        let rows = try Self.readmeSettings()
+        #expect(rows.filter { $0[0].hasPrefix("STATUS_") } == expected)
+        let companions = rows.filter { $0[0].hasPrefix("REDIS_") }
+        #expect(companions.map { $0[0] } == SettingsTable.companions.map(\.variable))
+        #expect(companions.allSatisfy { $0[1...] == ["", "ends the start"] })
     }
 
     @Test func everyInvariantThatCodeCitesIsWrittenDown() throws {

@@ -15,18 +15,17 @@ public struct Configuration: Sendable, Equatable {
     /// The first problem with a flag, which makes the command line unusable.
     public var usageError: ConfigurationProblem? { problems.first { $0.outcome == .usageError } }
 
-    /// Whether anything was wrong; advice does not count.
-    public var isFaulty: Bool { !problems.isEmpty || warnings.contains { !$0.isAdvice } }
+    /// Whether the daemon would not start, or would start with something else than was said; a
+    /// warning is neither.
+    public var isFaulty: Bool { !problems.isEmpty }
 }
 
-/// A value that was refused, or that is used in part.
+/// A value that was refused.
 public struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible {
     /// What follows from the problem.
     public enum Outcome: Sendable, Equatable {
         /// The default is used, which is printed here.
         case fallback(String)
-        /// The value is used as far as it goes.
-        case kept
         /// The daemon cannot start.
         case fatal
         /// The command line cannot be used.
@@ -62,8 +61,6 @@ public struct ConfigurationWarning: Sendable, Equatable, CustomStringConvertible
     public let name: String
     /// Why: a clause that follows the name.
     public let reason: String
-    /// Whether the setting may well be meant, so that the configuration does not count as faulty.
-    public let isAdvice: Bool
 
     /// One line for people; it holds no secret.
     public var description: String { "\(name) \(reason)" }
@@ -80,20 +77,36 @@ public struct EffectiveSetting: Sendable, Equatable {
 }
 
 /// Where a value comes from.
-public enum ValueOrigin: Sendable, Equatable, CustomStringConvertible {
+public indirect enum ValueOrigin: Sendable, Equatable, CustomStringConvertible {
     /// Nobody has set it, or what was set was refused.
     case standard
     /// The environment variables with these names.
     case environment([String])
     /// The flag with this name, dashes included.
     case flag(String)
+    /// A file, and the variable or the flag that names it.
+    case file(path: String, namedBy: String)
+    /// Two places that each give a part.
+    case joined(ValueOrigin, ValueOrigin)
 
-    /// `default`, `environment NAME` or `flag --name`.
+    /// `default`, `environment NAME`, `flag --name` or `file path (NAME)`, with commas in between.
     public var description: String {
         switch self {
         case .standard: "default"
         case .environment(let names): "environment \(names.joined(separator: ", "))"
         case .flag(let name): "flag \(name)"
+        case .file(let path, let name): "file \(path.printable) (\(name))"
+        case .joined(let first, let second): "\(first), \(second)"
+        }
+    }
+
+    /// Both places; the default counts for none, and variables are named in one list.
+    func joined(with other: ValueOrigin) -> ValueOrigin {
+        switch (self, other) {
+        case (.standard, _): other
+        case (_, .standard): self
+        case (.environment(let names), .environment(let others)): .environment(names + others)
+        default: .joined(self, other)
         }
     }
 }

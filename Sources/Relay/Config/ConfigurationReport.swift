@@ -15,8 +15,8 @@ extension Configuration {
         }
         lines.append("")
         lines += problems.map { "\($0.outcome == .fatal ? "fatal" : "problem"): \($0)" }
-        lines += warnings.map { "\($0.isAdvice ? "advice" : "warning"): \($0)" }
-        lines.append(isFaulty ? "The configuration is faulty." : "The configuration is sound.")
+        lines += warnings.map { "warning: \($0)" }
+        lines.append("The configuration is \(isFaulty ? "faulty" : "sound").")
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -27,21 +27,44 @@ extension Configuration {
 }
 
 extension SettingsTable {
-    /// A setting's line in a usage text: its meaning, its variable and its default.
-    public static func usage(of row: SettingRow) -> String {
-        let value = row.defaultText.isEmpty ? "none" : row.defaultText
-        return "\(row.meaning) (\(row.variable); default: \(value))"
+    /// The sections of a usage text about flags and variables, wrapped as the others are.
+    public static var usage: String {
+        var lines: [String] = []
+        for group in groups {
+            lines.append("\(group.title.uppercased()):")
+            for row in group.rows {
+                let value = row.defaultText.isEmpty ? "none" : row.defaultText
+                lines += usage(
+                    of: "--\(row.flag) <\(row.placeholder)>",
+                    "\(row.meaning) (\(row.variable); default: \(value)).")
+            }
+            lines.append("")
+        }
+        lines.append("ENVIRONMENT:")
+        lines.append(
+            "  Each of these options has the variable that is named with it and wins over it.")
+        lines.append("  A variable and its file at once are refused. And there are:")
+        for (variable, meaning) in companions { lines += usage(of: variable, "\(meaning).") }
+        return lines.joined(separator: "\n")
     }
 
-    /// The section of a usage text about variables.
-    public static var environmentUsage: String {
-        let width = companions.map(\.variable.count).max() ?? 0
-        let lines = companions.map { variable, meaning in
-            "  \(variable)\(String(repeating: " ", count: width - variable.count))  \(meaning)"
+    /// Where meanings begin, and where lines end.
+    private static let (indent, width) = (26, 80)
+
+    private static func usage(of name: String, _ meaning: String) -> [String] {
+        var lines = ["  \(name)"]
+        if name.utf8.count > indent - 3 { lines.append("") }
+        for word in meaning.split(separator: " ") {
+            var line = lines.removeLast()
+            if line.utf8.count + 1 + word.utf8.count > width {
+                lines.append(line)
+                line = ""
+            }
+            let padding = max(0, indent - 1 - line.utf8.count)
+            line += String(repeating: " ", count: padding) + " " + word
+            lines.append(line)
         }
-        return
-            (["Each option has an environment variable, over which it wins. And there are:"]
-            + lines).joined(separator: "\n")
+        return lines
     }
 }
 
@@ -62,7 +85,7 @@ extension Secret {
 
 extension String {
     /// The text itself; quoted and escaped where it has control characters; `-` where it is empty.
-    fileprivate var printable: String {
+    var printable: String {
         if isEmpty { return "-" }
         let isPlain = unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
         return isPlain ? self : debugDescription

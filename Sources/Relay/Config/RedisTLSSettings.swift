@@ -27,19 +27,21 @@ extension SettingsTable {
         SettingRow(
             RedisTLSSettings.caVariable, \.redisTLS.caFile, .path,
             "certificates in PEM form of the authorities that may sign Redis's certificate;"
-                + " none means the system's"),
+                + " none means the system's", refusal: .fatal),
         SettingRow(
             RedisTLSSettings.certificateVariable, \.redisTLS.certificateFile, .path,
-            "certificate in PEM form, with its chain, that is presented to Redis"),
+            "certificate in PEM form, with its chain, that is presented to Redis", refusal: .fatal),
         SettingRow(
             RedisTLSSettings.keyVariable, \.redisTLS.keyFile, .path,
-            "private key of that certificate in PEM form, without a pass phrase"),
+            "private key of that certificate in PEM form, without a pass phrase", refusal: .fatal),
         SettingRow(
             RedisTLSSettings.serverNameVariable, \.redisTLS.serverName, .hostName,
-            "name or address that Redis's certificate must have; none means the URL's host"),
+            "name or address that Redis's certificate must have; none means the URL's host",
+            refusal: .fatal),
         SettingRow(
             RedisTLSSettings.skipsVerificationVariable, \.redisTLS.skipsVerification, .boolean,
-            "take any certificate for Redis's, which protects from nobody who is in between"),
+            "take any certificate for Redis's, which protects from nobody who is in between",
+            refusal: .fatal),
     ]
 }
 

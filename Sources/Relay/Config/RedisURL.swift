@@ -1,16 +1,21 @@
 /// Reads the URL of a Redis server.
 ///
-/// `redis://[user[:password]@][host][:port][/database]`, `rediss://…` for TLS,
-/// `unix://[user[:password]@]/path[?db=N]` and
-/// `redis+sentinel://[user[:password]@]host[:port][,host[:port]…]/service[/database]`. What is left
-/// out is `localhost`, 6379 (26379 of a Sentinel) and database 0, as the Redis clients of other
-/// languages have it. No error quotes any part of the URL, since a password that was not
-/// percent-encoded may be found in each of them.
+/// `redis://[user[:password]@][host][:port][/database]`, `rediss://…` for TLS, `valkey://` and
+/// `valkeys://` for the same two, `unix://[user[:password]@]/path` and
+/// `redis+sentinel://[user[:password]@]host[:port][,host[:port]…]/service[/database]`, each with the
+/// options of ``RedisURLQuery`` behind a question mark. What is left out is `localhost`, 6379 (26379
+/// of a Sentinel) and database 0, as the Redis clients of other languages have it. No error quotes
+/// any part of the URL but the names of options, since a password that was not percent-encoded may
+/// be found in each of them.
 struct RedisURL: Equatable {
     /// The server that the URL names.
     var target: RedisTarget
     /// Whether the URL has a password, be it an empty one.
     var hasPassword: Bool
+    /// The options that are about TLS.
+    var tls = RedisURLQuery.TLSOptions()
+    /// What of the URL is not taken: clauses that follow the name of what gave it.
+    var remarks: [String] = []
 
     /// Reads a URL.
     static func parse(_ text: String) throws(InvalidValue) -> RedisURL {
@@ -18,17 +23,26 @@ struct RedisURL: Equatable {
             throw InvalidValue("is not a Redis URL: it has white space or control characters")
         }
         guard let (scheme, rest) = text.splitOnce("://") else { throw malformed }
+        guard !rest.utf8.contains(UInt8(ascii: "#")) else {
+            throw InvalidValue("has a fragment, which a Redis URL cannot have \(hint)")
+        }
+        let (location, query) = rest.splitOnce("?") ?? (rest, "")
+        var url: RedisURL
         switch scheme.lowercased() {
-        case "redis": return try parseTCP(rest, usesTLS: false)
-        case "rediss": return try parseTCP(rest, usesTLS: true)
-        case "unix": return try parseUnix(rest)
-        case "redis+sentinel": return try parseSentinel(rest)
+        case "redis", "valkey": url = try parseTCP(location, usesTLS: false)
+        case "rediss", "valkeys": url = try parseTCP(location, usesTLS: true)
+        case "unix": url = try parseUnix(location)
+        case "redis+sentinel": url = try parseSentinel(location)
         case "rediss+sentinel":
             throw InvalidValue("asks for TLS together with Sentinel, which is not supported")
         default:
             throw InvalidValue(
                 "is not a Redis URL: its scheme is not redis, rediss, unix or redis+sentinel")
         }
+        let options = try RedisURLQuery(query)
+        url.target.database = options.database ?? url.target.database
+        (url.tls, url.remarks) = (options.tls, options.remarks)
+        return url
     }
 
     private static let malformed = InvalidValue(
@@ -37,7 +51,7 @@ struct RedisURL: Equatable {
     private static func parseTCP(
         _ text: Substring, usesTLS: Bool
     ) throws(InvalidValue) -> RedisURL {
-        let end = text.utf8.firstIndex(where: Array("/?#".utf8).contains) ?? text.endIndex
+        let end = text.utf8.firstIndex(of: UInt8(ascii: "/")) ?? text.endIndex
         var url = RedisURL(target: RedisTarget(), hasPassword: false)
         let hostText = try url.takeCredentials(text[..<end])
         let unescaped = hostText.replacingOnce("%25", with: "%")
@@ -49,45 +63,32 @@ struct RedisURL: Equatable {
             host: endpoint.host.isEmpty ? "localhost" : endpoint.host, port: endpoint.port ?? 6379)
         url.target.usesTLS = usesTLS
 
-        let path = text[end...]
-        guard !path.utf8.contains(where: Array("?#".utf8).contains) else {
-            throw InvalidValue("has a query or a fragment, which a Redis URL cannot have \(hint)")
-        }
-        url.target.database = try parseDatabase(path.dropFirst(), orElse: 0)
+        let database = text[end...].dropFirst()
+        url.target.database = database.isEmpty ? 0 : try parseDatabase(database)
         return url
     }
 
     private static func parseUnix(_ text: Substring) throws(InvalidValue) -> RedisURL {
         var url = RedisURL(target: RedisTarget(), hasPassword: false)
-        guard !text.utf8.contains(UInt8(ascii: "#")) else {
-            throw InvalidValue("has a fragment, which a Redis URL cannot have \(hint)")
-        }
-        let (location, query) = text.splitOnce("?") ?? (text, "")
-        let slash = location.utf8.firstIndex(of: UInt8(ascii: "/")) ?? location.endIndex
-        let host = try url.takeCredentials(location[..<slash])
+        let slash = text.utf8.firstIndex(of: UInt8(ascii: "/")) ?? text.endIndex
+        let host = try url.takeCredentials(text[..<slash])
         guard host.isEmpty else {
             throw InvalidValue("has a host before its socket path; write unix:///path")
         }
-        guard let path = PercentEncoding.decode(location[slash...]) else { throw malformed }
+        guard let path = PercentEncoding.decode(text[slash...]) else { throw malformed }
         url.target.address = .unix(path: try ListenAddress.socketPath(path))
-        guard query.isEmpty || query.utf8.starts(with: "db=".utf8) else {
-            throw InvalidValue("has a query other than db=N")
-        }
-        url.target.database = try parseDatabase(query.dropFirst("db=".count), orElse: 0)
+        url.target.database = 0
         return url
     }
 
     private static func parseSentinel(_ text: Substring) throws(InvalidValue) -> RedisURL {
-        let end = text.utf8.firstIndex(where: Array("/?#".utf8).contains) ?? text.endIndex
+        let end = text.utf8.firstIndex(of: UInt8(ascii: "/")) ?? text.endIndex
         var url = RedisURL(target: RedisTarget(), hasPassword: false)
         let hosts = try url.takeCredentials(text[..<end])
         let path = text[end...].dropFirst()
-        guard !text[end...].utf8.contains(where: Array("?#".utf8).contains) else {
-            throw InvalidValue("has a query or a fragment, which a Redis URL cannot have \(hint)")
-        }
         let (name, database) = path.splitOnce("/") ?? (path, "")
         url.target.address = .sentinel(try SentinelService(hosts: hosts, name: name))
-        url.target.database = try parseDatabase(database, orElse: 0)
+        url.target.database = database.isEmpty ? 0 : try parseDatabase(database)
         return url
     }
 
@@ -112,10 +113,8 @@ struct RedisURL: Equatable {
         return authority[authority.utf8.index(after: at)...]
     }
 
-    private static func parseDatabase(
-        _ text: Substring, orElse fallback: Int
-    ) throws(InvalidValue) -> Int {
-        if text.isEmpty { return fallback }
+    /// Reads the number of a database.
+    static func parseDatabase(_ text: some StringProtocol) throws(InvalidValue) -> Int {
         guard (1...9).contains(text.utf8.count),
             text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
             let number = Int(text)
@@ -123,7 +122,8 @@ struct RedisURL: Equatable {
         return number
     }
 
-    private static let hint = "(reserved characters in a password must be percent-encoded)"
+    /// What may be wrong where a URL is malformed.
+    static let hint = "(reserved characters in a password must be percent-encoded)"
 }
 
 extension StringProtocol {

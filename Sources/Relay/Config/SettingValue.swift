@@ -17,8 +17,6 @@ struct SettingValue<Value: Sendable>: Sendable {
     let parse: @Sendable (String) throws(InvalidValue) -> Value
     /// Writes a value so that `parse` reads the same value back.
     let print: @Sendable (Value) -> String
-    /// Complaints about a value that is used all the same.
-    var remarks: @Sendable (Value) -> [String] = { _ in [] }
 }
 
 extension SettingValue<Nanoseconds> {
@@ -107,23 +105,19 @@ extension SettingValue<LogLevel> {
 }
 
 extension SettingValue<[String]> {
-    /// Patterns of origins with commas between them.
-    ///
-    /// A malformed pattern is kept: it matches nothing, whereas an empty list would let all in.
+    /// Patterns of origins with commas between them, of which none is malformed.
     static let originPatterns = SettingValue(
         placeholder: "patterns",
         parse: { (text) throws(InvalidValue) in
             let patterns = text.split(separator: ",").map { String($0).trimmingBlanks() }
                 .filter { !$0.isEmpty }
             guard !patterns.isEmpty || text.isEmpty else { throw InvalidValue("has no pattern") }
+            if let pattern = patterns.first(where: { Glob($0) == nil }) {
+                throw InvalidValue("has the malformed pattern \(pattern.debugDescription)")
+            }
             return patterns
         },
-        print: { $0.joined(separator: ",") },
-        remarks: { patterns in
-            patterns.filter { Glob($0) == nil }.map {
-                "has the malformed pattern \($0.debugDescription), which matches nothing"
-            }
-        })
+        print: { $0.joined(separator: ",") })
 }
 
 extension SettingValue<TrustedProxies> {

@@ -7,6 +7,10 @@ public struct Settings: Sendable, Equatable {
     public var listenAddress = ListenAddress.tcp(host: "", port: 9002)
     /// The Redis server, the credentials and the database.
     public var redis = RedisTarget()
+    /// The password for a Redis URL that has none; nil means that nothing is put into it.
+    public var redisPassword: Secret?
+    /// The files that the URL and the passwords are read from.
+    public var redisFiles = RedisFiles()
     /// The user that the Sentinels know; nil stands for their default user.
     public var redisSentinelUsername: String?
     /// The Sentinels' own password; nil means that no `AUTH` is sent to them.
@@ -72,6 +76,16 @@ public struct Settings: Sendable, Equatable {
 
     /// Makes the settings of a daemon that nobody has configured.
     public init() {}
+}
+
+/// The files that hold secrets of Redis; an empty path stands for none.
+public struct RedisFiles: Sendable, Equatable {
+    /// The file that holds the URL.
+    public var url = ""
+    /// The file that holds the password for a URL without one.
+    public var password = ""
+    /// The file that holds the Sentinels' own password.
+    public var sentinelPassword = ""
 }
 
 /// The address at which the daemon listens.

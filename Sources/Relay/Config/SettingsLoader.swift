@@ -1,13 +1,16 @@
-/// Makes a ``Configuration`` of an environment and of flags; it reads nothing else.
+/// Makes a ``Configuration`` of an environment, of flags and of the files that they name; it reads
+/// nothing else.
 ///
 /// A flag wins over its variable, and an empty variable counts as unset. A value that is refused
-/// leaves the default in force, but for a Redis URL: to relay from another Redis than the one that
-/// was meant would be worse than not to start.
+/// leaves the default in force where that is no wider than any value may be meant; elsewhere it ends
+/// the start (``SettingRow/Refusal``).
 public struct SettingsLoader {
-    private let environment: [String: String]
-    private let flags: [String: String]
+    let environment: [String: String]
+    let texts: TextSources
     private let embeddedBroker: EmbeddedBrokerAddress?
-    private var configuration = Configuration()
+    private(set) var configuration = Configuration()
+    /// Where the value of each row comes from, in the table's order.
+    private var origins: [ValueOrigin] = []
 
     /// Loads a configuration.
     ///
@@ -16,15 +19,20 @@ public struct SettingsLoader {
     ///   - flags: the values by flag, without dashes (`ping-interval`).
     ///   - embeddedBroker: where the broker within the process listens, which then stands for Redis,
     ///     whatever the environment says.
+    ///   - readFile: reads the files that hold secrets.
     public static func load(
         environment: [String: String], flags: [String: String],
-        embeddedBroker: EmbeddedBrokerAddress? = nil
+        embeddedBroker: EmbeddedBrokerAddress? = nil,
+        readFile: @escaping SecretFile.Read
     ) -> Configuration {
         var loader = SettingsLoader(
-            environment: environment, flags: flags, embeddedBroker: embeddedBroker)
+            environment: environment, flags: flags, embeddedBroker: embeddedBroker,
+            readFile: readFile)
         for row in SettingsTable.rows {
-            loader.load(row)
+            let origin = loader.load(row)
+            loader.origins.append(origin)
         }
+        loader.listEntries()
         loader.refuseUnknownFlags()
         loader.warnOfUnknownVariables()
         loader.warnOfUnlikelyValues()
@@ -34,64 +42,72 @@ public struct SettingsLoader {
 
     private init(
         environment: [String: String], flags: [String: String],
-        embeddedBroker: EmbeddedBrokerAddress?
+        embeddedBroker: EmbeddedBrokerAddress?, readFile: @escaping SecretFile.Read
     ) {
         // An empty variable is an unset one, as in the Go service; an empty flag is a value, so
         // that a list can be emptied.
         self.environment = environment.filter { !$0.value.isEmpty }
-        self.flags = flags
+        texts = TextSources(
+            environment: self.environment, flags: flags, readFile: readFile)
         self.embeddedBroker = embeddedBroker
     }
 
-    private mutating func load(_ row: SettingRow) {
-        let origin: ValueOrigin
+    private mutating func load(_ row: SettingRow) -> ValueOrigin {
         if row.variable == SettingsTable.redisURL.variable {
-            origin = embeddedBroker.map { useBroker(at: $0, row) } ?? loadRedis(row)
-        } else if let text = flags[row.flag] {
-            origin = apply(row, text, name: "--\(row.flag)", origin: .flag("--\(row.flag)"))
-        } else if let text = environment[row.variable] {
-            origin = apply(row, text, name: row.variable, origin: .environment([row.variable]))
-        } else {
-            origin = .standard
+            return embeddedBroker.map { useBroker(at: $0, row) } ?? loadRedis()
         }
-        configuration.entries.append(
-            EffectiveSetting(
-                variable: row.variable, value: row.print(configuration.settings), origin: origin))
-    }
-
-    private mutating func apply(
-        _ row: SettingRow, _ text: String, name: String, origin: ValueOrigin
-    ) -> ValueOrigin {
-        let isFlag = flags[row.flag] != nil
-        func problem(_ reason: String, _ outcome: ConfigurationProblem.Outcome)
-            -> ConfigurationProblem
-        {
-            ConfigurationProblem(
-                name: name, refusedValue: text, reason: reason,
-                outcome: isFlag ? .usageError : outcome)
-        }
-        do throws(InvalidValue) {
-            for remark in try row.apply(text, &configuration.settings) {
-                configuration.problems.append(problem(remark, .kept))
-            }
-            return origin
+        let hasFile = SettingsTable.fileRow(of: row.variable) != nil
+        do throws(TextSources.Refusal) {
+            guard let found = try texts.find(row.variable, flag: row.flag, hasFile: hasFile)
+            else { return .standard }
+            return apply(row, found)
         } catch {
-            configuration.problems.append(problem(error.reason, .fallback(row.defaultText)))
+            refuse(error)
             return .standard
         }
     }
 
-    private mutating func loadRedis(_ row: SettingRow) -> ValueOrigin {
-        let source = RedisSource(environment: environment, flag: flags[row.flag])
-        do throws(RedisSource.Refusal) {
-            let (target, origin) = try source.resolve()
-            configuration.settings.redis = target
-            return origin
+    private mutating func apply(_ row: SettingRow, _ found: TextSources.Found) -> ValueOrigin {
+        do throws(InvalidValue) {
+            try row.apply(found.text, &configuration.settings)
+            return found.origin
         } catch {
-            configuration.problems.append(
+            let outcome: ConfigurationProblem.Outcome =
+                switch row.refusal {
+                case .fallback: .fallback(row.defaultText)
+                case .fatal: .fatal
+                }
+            add(
                 ConfigurationProblem(
-                    name: error.name, refusedValue: error.shownValue, reason: error.reason,
-                    outcome: flags[row.flag] == nil ? .fatal : .usageError))
+                    name: found.name, refusedValue: found.path ?? found.text, reason: error.reason,
+                    outcome: found.isFlag ? .usageError : outcome))
+            return .standard
+        }
+    }
+
+    private mutating func refuse(_ refusal: TextSources.Refusal) {
+        add(
+            ConfigurationProblem(
+                name: refusal.name, refusedValue: refusal.shownValue, reason: refusal.reason,
+                outcome: refusal.name.hasPrefix("--") ? .usageError : .fatal))
+    }
+
+    /// Takes a problem up, but for a second one of the same name: a password's file is looked at
+    /// for the URL, for the password and for itself.
+    private mutating func add(_ problem: ConfigurationProblem) {
+        guard !configuration.problems.contains(where: { $0.name == problem.name }) else { return }
+        configuration.problems.append(problem)
+    }
+
+    private mutating func loadRedis() -> ValueOrigin {
+        do throws(TextSources.Refusal) {
+            let resolution = try RedisSource(texts: texts).resolve()
+            configuration.settings.redis = resolution.target
+            configuration.settings.redisTLS.take(resolution.tls)
+            for remark in resolution.remarks { warn(remark.name, remark.reason) }
+            return resolution.origin
+        } catch {
+            refuse(error)
             return .standard
         }
     }
@@ -100,23 +116,45 @@ public struct SettingsLoader {
         at broker: EmbeddedBrokerAddress, _ row: SettingRow
     ) -> ValueOrigin {
         configuration.settings.redis.address = .tcp(host: broker.host, port: broker.port)
-        if flags[row.flag] != nil {
+        for flag in ["redis-url", "redis-url-file"] where texts.flags[flag] != nil {
             configuration.problems.append(
                 ConfigurationProblem(
-                    name: "--\(row.flag)", refusedValue: nil,
+                    name: "--\(flag)", refusedValue: nil,
                     reason: "cannot be given together with --embedded-redis", outcome: .usageError))
         }
         // Both ends of the connection are ours: the broker asks for the password that is sent.
-        configuration.settings.redis.password = environment["REDIS_PASSWORD"].map { Secret($0) }
-        for name in [row.variable] + SettingsTable.companions.map(\.variable)
-        where name != "REDIS_PASSWORD" && environment[name] != nil {
-            warn(name, "is passed over, since --embedded-redis is given", isAdvice: true)
+        do throws(TextSources.Refusal) {
+            let password = try RedisSource(texts: texts).password()
+            configuration.settings.redis.password = password.map { Secret($0.text) }
+        } catch {
+            refuse(error)
+        }
+        let others = [
+            "STATUS_REDIS_URL", "STATUS_REDIS_URL_FILE", "REDIS_URL", "REDIS_URL_FILE",
+            "REDIS_HOST",
+            "REDIS_PORT",
+        ]
+        for name in others where environment[name] != nil {
+            warn(name, "is passed over, since --embedded-redis is given")
         }
         return .flag("--embedded-redis")
     }
 
+    private mutating func listEntries() {
+        let urlOrigin = zip(SettingsTable.rows, origins)
+            .first { $0.0.variable == SettingsTable.redisURL.variable }?.1
+        configuration.entries = zip(SettingsTable.rows, origins).map { row, origin in
+            let value = row.print(configuration.settings)
+            // An option of the URL may have set what no setting of its own has.
+            let isOfURL = origin == .standard && value != row.defaultText
+            return EffectiveSetting(
+                variable: row.variable, value: value,
+                origin: isOfURL ? urlOrigin ?? origin : origin)
+        }
+    }
+
     private mutating func refuseUnknownFlags() {
-        for flag in flags.keys.sorted() where SettingsTable.row(flag: flag) == nil {
+        for flag in texts.flags.keys.sorted() where SettingsTable.row(flag: flag) == nil {
             configuration.problems.append(
                 ConfigurationProblem(
                     name: "--\(flag)", refusedValue: nil, reason: "is not a setting",
@@ -124,115 +162,22 @@ public struct SettingsLoader {
         }
     }
 
-    private mutating func warnOfUnknownVariables() {
-        let known = SettingsTable.rows.map(\.variable)
-        for name in environment.keys.sorted()
-        where name.hasPrefix("STATUS_") && !known.contains(name) {
-            if let advice = SettingsTable.former[name] {
-                warn(name, advice)
-                continue
-            }
-            let hint = NearestName.find(name, among: known).map { "; was \($0) meant?" } ?? ""
-            let shown = String(name.debugDescription.dropFirst().dropLast())
-            configuration.warnings.append(
-                ConfigurationWarning(
-                    name: shown, reason: "is not a setting of this daemon\(hint)", isAdvice: false))
-        }
+    mutating func warn(_ name: String, _ reason: String) {
+        configuration.warnings.append(ConfigurationWarning(name: name, reason: reason))
     }
 
-    private mutating func warnOfUnlikelyValues() {
-        let settings = configuration.settings
-        if settings.pongTimeout < .seconds(60) {
-            // Browsers slow the timers of pages in the background to one run a minute.
-            warn(
-                "STATUS_PONG_TIMEOUT",
-                "is under 60s: pages in the background, whose timers browsers slow down to one run"
-                    + " a minute, may be cut off", isAdvice: true)
-        }
-        if settings.pongTimeout <= settings.pingInterval {
-            warn(
-                "STATUS_PONG_TIMEOUT",
-                "is not longer than STATUS_PING_INTERVAL: clients are cut off between two"
-                    + " heartbeats")
-        }
-        if settings.redisSentinelUsername != nil, settings.redisSentinelPassword == nil {
-            warn(
-                "STATUS_REDIS_SENTINEL_USERNAME",
-                "has no effect without STATUS_REDIS_SENTINEL_PASSWORD")
-        }
-        if settings.redisRetryBase > settings.redisRetryMax {
-            warn(
-                "STATUS_REDIS_RETRY_BASE",
-                "is longer than STATUS_REDIS_RETRY_MAX, which is the wait before every attempt")
-        }
-        if settings.maxConnectionsPerAddress > 0, settings.trustedProxies.isEmpty {
-            // Behind a proxy all clients would share the proxy's one address.
-            warn(
-                "STATUS_MAX_CONNECTIONS_PER_ADDRESS",
-                "has no effect without STATUS_TRUSTED_PROXIES")
-        }
-    }
-
-    private mutating func checkTLS() {
-        let tls = configuration.settings.redisTLS
-        guard configuration.settings.redis.usesTLS else {
-            guard tls != RedisTLSSettings() else { return }
-            for row in SettingsTable.redisTLS
-            where row.print(configuration.settings) != row.defaultText {
-                warn(row.variable, "has no effect: the URL of Redis is not rediss://")
-            }
-            return
-        }
-        let files = [
-            (RedisTLSSettings.certificateVariable, tls.certificateFile),
-            (RedisTLSSettings.keyVariable, tls.keyFile),
-        ]
-        for (present, missing) in [(files[0], files[1]), (files[1], files[0])]
-        where !present.1.isEmpty && missing.1.isEmpty {
-            configuration.problems.append(
-                ConfigurationProblem(
-                    name: present.0, refusedValue: nil, reason: "needs \(missing.0) beside it",
-                    outcome: .fatal))
-        }
-        if tls.skipsVerification {
-            warn(
-                RedisTLSSettings.skipsVerificationVariable,
-                "is on: whoever is between here and Redis can read and change everything",
-                isAdvice: true)
-        }
-    }
-
-    private mutating func warn(_ name: String, _ reason: String, isAdvice: Bool = false) {
-        configuration.warnings.append(
-            ConfigurationWarning(name: name, reason: reason, isAdvice: isAdvice))
+    mutating func refuse(_ name: String, _ reason: String) {
+        configuration.problems.append(
+            ConfigurationProblem(name: name, refusedValue: nil, reason: reason, outcome: .fatal))
     }
 }
 
-/// Finds the name that a mistyped one was meant to be.
-enum NearestName {
-    /// The candidate that is fewest edits away; nil where none is within three.
-    static func find(_ name: String, among candidates: [String]) -> String? {
-        var best: (name: String, distance: Int)?
-        for candidate in candidates {
-            let distance = distance(Array(name.utf8), Array(candidate.utf8))
-            if distance <= 3 && distance < best?.distance ?? .max {
-                best = (candidate, distance)
-            }
-        }
-        return best?.name
-    }
-
-    /// The insertions, deletions and replacements of bytes that make one name of the other.
-    static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-        var previous = Array(0...right.count)
-        for (row, byte) in left.enumerated() {
-            var current = [row + 1]
-            for (column, other) in right.enumerated() {
-                let replaced = previous[column] + (byte == other ? 0 : 1)
-                current.append(min(replaced, previous[column + 1] + 1, current[column] + 1))
-            }
-            previous = current
-        }
-        return previous[right.count]
+extension RedisTLSSettings {
+    /// Stores what a URL's options say.
+    fileprivate mutating func take(_ options: RedisURLQuery.TLSOptions) {
+        caFile = options.caFile ?? caFile
+        certificateFile = options.certificateFile ?? certificateFile
+        keyFile = options.keyFile ?? keyFile
+        skipsVerification = options.skipsVerification ?? skipsVerification
     }
 }

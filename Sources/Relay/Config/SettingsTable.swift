@@ -1,57 +1,24 @@
-/// One setting: its names, what it means, and how its value is read and printed.
-public struct SettingRow: Sendable {
-    /// The environment variable, such as `STATUS_PING_INTERVAL`.
-    public let variable: String
-    /// The flag without its dashes, such as `ping-interval`.
-    public let flag: String
-    /// What stands for the value in a usage text, such as `duration`.
-    public let placeholder: String
-    /// What the setting does, in a clause without a full stop.
-    public let meaning: String
-    /// Stores a value; gives back complaints about one that is used all the same.
-    let apply: @Sendable (String, inout Settings) throws(InvalidValue) -> [String]
-    /// Prints the value that is in force, passwords masked.
-    let print: @Sendable (Settings) -> String
-
-    /// The value of a daemon that nobody has configured; empty for an empty list.
-    public var defaultText: String { print(Settings()) }
-
-    init<Value>(
-        _ variable: String, _ path: any WritableKeyPath<Settings, Value> & Sendable,
-        _ value: SettingValue<Value>, _ meaning: String
-    ) {
-        self.variable = variable
-        flag = variable.dropFirst("STATUS_".count).lowercased().split(separator: "_")
-            .joined(separator: "-")
-        placeholder = value.placeholder
-        self.meaning = meaning
-        apply = { (text, settings) throws(InvalidValue) in
-            let parsed = try value.parse(text)
-            settings[keyPath: path] = parsed
-            return value.remarks(parsed)
-        }
-        print = { value.print($0[keyPath: path]) }
-    }
-}
-
 /// Every setting there is.
 ///
-/// Loading, the usage text, `--check-config` and the warning of unknown names all read this table.
+/// Loading, the flags, the usage text, `--check-config` and the warning of unknown names all read
+/// this table, and a test holds the README's against it.
 public enum SettingsTable {
+    /// The settings by what they are about.
+    public static let groups: [SettingGroup] = [
+        SettingGroup(title: "Connections", rows: connections),
+        SettingGroup(title: "Redis", rows: redis),
+        SettingGroup(title: "TLS to Redis", rows: redisTLS),
+        SettingGroup(title: "Limits", rows: limits),
+        SettingGroup(title: "Operation", rows: operation),
+    ]
+
     /// The settings in the order in which they are documented.
-    public static let rows: [SettingRow] = connections + redisTLS + operation
+    public static let rows: [SettingRow] = groups.flatMap(\.rows)
 
     private static let connections: [SettingRow] = [
         SettingRow(
             "STATUS_LISTEN_ADDR", \.listenAddress, .listenAddress,
-            "where browsers connect: host:port, :port, [v6]:port or unix:/path"),
-        redisURL,
-        SettingRow(
-            "STATUS_REDIS_SENTINEL_USERNAME", \.redisSentinelUsername, .optionalText,
-            "the user that the Sentinels themselves ask for"),
-        SettingRow(
-            "STATUS_REDIS_SENTINEL_PASSWORD", \.redisSentinelPassword, .secret,
-            "the password that the Sentinels themselves ask for"),
+            "where browsers connect: host:port, :port, [v6]:port or unix:/path", refusal: .fatal),
         SettingRow("STATUS_PING_INTERVAL", \.pingInterval, .positiveDuration, "heartbeat cadence"),
         SettingRow(
             "STATUS_PONG_TIMEOUT", \.pongTimeout, .positiveDuration,
@@ -59,6 +26,33 @@ public enum SettingsTable {
         SettingRow(
             "STATUS_WRITE_TIMEOUT", \.writeTimeout, .positiveDuration,
             "the oldest that an unsent byte to a browser may become"),
+        SettingRow(
+            "STATUS_ALLOWED_ORIGINS", \.allowedOrigins, .originPatterns,
+            "comma-separated patterns of the origins that are let in; none lets in all",
+            refusal: .fatal),
+    ]
+
+    private static let redis: [SettingRow] = [
+        redisURL,
+        SettingRow(
+            "STATUS_REDIS_URL_FILE", \.redisFiles.url, .path,
+            "file that holds the URL, read again before every connection", refusal: .fatal),
+        SettingRow(
+            "STATUS_REDIS_PASSWORD", \.redisPassword, .secret,
+            "put into the URL when that has no password", refusal: .fatal),
+        SettingRow(
+            "STATUS_REDIS_PASSWORD_FILE", \.redisFiles.password, .path,
+            "file that holds that password, read again before every connection", refusal: .fatal),
+        SettingRow(
+            "STATUS_REDIS_SENTINEL_USERNAME", \.redisSentinelUsername, .optionalText,
+            "the user that the Sentinels themselves ask for", refusal: .fatal),
+        SettingRow(
+            "STATUS_REDIS_SENTINEL_PASSWORD", \.redisSentinelPassword, .secret,
+            "the password that the Sentinels themselves ask for", refusal: .fatal),
+        SettingRow(
+            "STATUS_REDIS_SENTINEL_PASSWORD_FILE", \.redisFiles.sentinelPassword, .path,
+            "file that holds the Sentinels' password, read again before every connection",
+            refusal: .fatal),
         SettingRow(
             "STATUS_REDIS_REQUEST_TIMEOUT", \.redisRequestTimeout, .durationOrDisabled,
             "every command to Redis is answered within it; 0 disables"),
@@ -82,26 +76,7 @@ public enum SettingsTable {
             "dials to Redis begun per second, in the whole process"),
     ]
 
-    private static let operation: [SettingRow] = [
-        SettingRow(
-            "STATUS_SHUTDOWN_TIMEOUT", \.shutdownTimeout, .durationOrZero,
-            "how long a shutdown waits for clients to take their last bytes"),
-        SettingRow(
-            "STATUS_DRAIN_DELAY", \.drainDelay, .durationOrZero,
-            "how long a shutdown goes on serving, not ready, before it takes no more connections"),
-        SettingRow(
-            "STATUS_DRAIN_WINDOW", \.drainWindow, .durationOrZero,
-            "the time after the delay over which a shutdown spreads the closes"),
-        SettingRow(
-            "STATUS_SEND_HANGUP", \.sendsHangup, .boolean,
-            "send a hangup before the close of a shutdown and of a Redis given up"),
-        SettingRow(
-            "STATUS_LOG_LEVEL", \.logLevel, .level, "debug, info, warn or warning, error"),
-        SettingRow("STATUS_METRICS_ENABLED", \.metricsEnabled, .boolean, "serve /metrics"),
-        SettingRow("STATUS_CONSOLE_ENABLED", \.consoleEnabled, .boolean, "serve /console"),
-        SettingRow(
-            "STATUS_ALLOWED_ORIGINS", \.allowedOrigins, .originPatterns,
-            "comma-separated patterns of the origins that are let in; none lets in all"),
+    private static let limits: [SettingRow] = [
         SettingRow(
             "STATUS_MAX_MESSAGE_SIZE", \.maxMessageSize, .size,
             "largest message from a browser: bytes, or KB, MB, KiB, MiB"),
@@ -113,18 +88,17 @@ public enum SettingsTable {
             "memory for what is not sent or not complete yet; past it the largest queue is dropped"
         ),
         SettingRow(
-            "STATUS_GAP_NOTICES", \.gapNotices, .boolean,
-            "tell browsers of lost messages by a gap message"),
-        SettingRow(
             "STATUS_MAX_CONNECTIONS", \.maxConnections, .integer(in: 0...10_000_000),
-            "WebSockets open at once; 0 = what the descriptor limit allows"),
+            "WebSockets open at once; 0 = what the descriptor limit allows", refusal: .fatal),
         SettingRow(
             "STATUS_TRUSTED_PROXIES", \.trustedProxies, .trustedProxies,
-            "comma-separated addresses, networks or unix whose X-Forwarded-For is believed"),
+            "comma-separated addresses, networks or unix whose X-Forwarded-For is believed",
+            refusal: .fatal),
         SettingRow(
             "STATUS_MAX_CONNECTIONS_PER_ADDRESS", \.maxConnectionsPerAddress,
             .integer(in: 0...10_000_000),
-            "WebSockets open at once from one client's address; 0 = no cap; needs trusted proxies"),
+            "WebSockets open at once from one client's address; 0 = no cap; needs trusted proxies",
+            refusal: .fatal),
         SettingRow(
             "STATUS_ACCEPT_RATE", \.acceptRate, .integer(in: 0...1_000_000),
             "connections taken per second; 0 = no limit"),
@@ -133,18 +107,42 @@ public enum SettingsTable {
             "messages and pings from one browser per second; 0 = no limit"),
     ]
 
+    private static let operation: [SettingRow] = [
+        SettingRow(
+            "STATUS_LOG_LEVEL", \.logLevel, .level, "debug, info, warn or warning, error"),
+        SettingRow("STATUS_METRICS_ENABLED", \.metricsEnabled, .boolean, "serve /metrics"),
+        SettingRow("STATUS_CONSOLE_ENABLED", \.consoleEnabled, .boolean, "serve /console"),
+        SettingRow(
+            "STATUS_GAP_NOTICES", \.gapNotices, .boolean,
+            "tell browsers of lost messages by a gap message"),
+        SettingRow(
+            "STATUS_SEND_HANGUP", \.sendsHangup, .boolean,
+            "send a hangup before the close of a shutdown and of a Redis given up"),
+        SettingRow(
+            "STATUS_SHUTDOWN_TIMEOUT", \.shutdownTimeout, .durationOrZero,
+            "how long a shutdown waits for clients to take their last bytes"),
+        SettingRow(
+            "STATUS_DRAIN_DELAY", \.drainDelay, .durationOrZero,
+            "how long a shutdown goes on serving, not ready, before it takes no more connections"),
+        SettingRow(
+            "STATUS_DRAIN_WINDOW", \.drainWindow, .durationOrZero,
+            "the time after the delay over which a shutdown spreads the closes"),
+    ]
+
     /// The row of the Redis server, whose value has other sources besides its own variable.
     static let redisURL = SettingRow(
         "STATUS_REDIS_URL", \.redis, .redisURL,
-        "redis://, rediss:// (TLS), unix:// or redis+sentinel:// with user, password and database"
-    )
+        "redis://, rediss:// (TLS), unix:// or redis+sentinel:// with user, password and database",
+        refusal: .fatal)
 
     /// Variables that have no flag: they make up the Redis URL where `STATUS_REDIS_URL` is unset.
     public static let companions: [(variable: String, meaning: String)] = [
         ("REDIS_URL", "used where STATUS_REDIS_URL is unset"),
+        ("REDIS_URL_FILE", "file that holds it"),
         ("REDIS_HOST", "used with REDIS_PORT where both URLs are unset; database 2"),
-        ("REDIS_PORT", "used with REDIS_HOST where both URLs are unset; database 2"),
-        ("REDIS_PASSWORD", "put into the URL when that has no password"),
+        ("REDIS_PORT", "used with REDIS_HOST where both URLs are unset; or tcp://host:port"),
+        ("REDIS_PASSWORD", "put into the URL when that and STATUS_REDIS_PASSWORD have none"),
+        ("REDIS_PASSWORD_FILE", "file that holds it"),
     ]
 
     /// Variables that were settings once, each with a clause that says what to do now.
@@ -157,5 +155,10 @@ public enum SettingsTable {
     /// The row of a flag that is written without its dashes; nil where there is none.
     public static func row(flag: String) -> SettingRow? {
         rows.first { $0.flag == flag }
+    }
+
+    /// The row whose value is the path of a file that holds this setting; nil where none is.
+    static func fileRow(of variable: String) -> SettingRow? {
+        rows.first { $0.variable == variable + TextSources.fileSuffix }
     }
 }

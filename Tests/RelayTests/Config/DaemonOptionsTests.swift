@@ -31,13 +31,17 @@ struct DaemonOptionsTests {
     func broker() {
         let configuration = SettingsLoader.load(
             environment: ["STATUS_REDIS_URL": "no url", "REDIS_PASSWORD": "p"], flags: [:],
-            embeddedBroker: EmbeddedBrokerAddress(host: "::1", port: 6390))
+            embeddedBroker: EmbeddedBrokerAddress(host: "::1", port: 6390), readFile: TestFiles.none
+        )
         #expect(configuration.settings.redis.displayURL == "redis://:***@[::1]:6390/2")
-        #expect(configuration.entries[1].origin == .flag("--embedded-redis"))
+        #expect(
+            configuration.entries.first { $0.variable == "STATUS_REDIS_URL" }?.origin
+                == .flag("--embedded-redis"))
         #expect(configuration.warnings.map(\.name) == ["STATUS_REDIS_URL"])
         #expect(!configuration.isFaulty)
         let both = SettingsLoader.load(
-            environment: [:], flags: ["redis-url": "redis://h"], embeddedBroker: .standard)
+            environment: [:], flags: ["redis-url": "redis://h"], embeddedBroker: .standard,
+            readFile: TestFiles.none)
         #expect(both.usageError?.name == "--redis-url")
     }
 
@@ -48,7 +52,7 @@ struct DaemonOptionsTests {
                 "STATUS_PING_INTERVAL": "5", "STATUS_PONG_TIMEOUT": "59s", "STATUS_X": "",
                 "STATUS_PINK": "1", "REDIS_URL": "redis://u:s3cr3t@h", "STATUS_LISTEN_ADDR": "h:1",
                 "STATUS_ALLOWED_ORIGINS": "a\u{1B}c",
-            ], flags: ["log-level": "warning"])
+            ], flags: ["log-level": "warning"], readFile: TestFiles.none)
         let lines = configuration.report.split(separator: "\n", omittingEmptySubsequences: false)
         #expect(lines.count == 1 + SettingsTable.rows.count + 1 + 3 + 1 + 1)
         func cells(_ name: String) -> [String] {
@@ -68,7 +72,7 @@ struct DaemonOptionsTests {
         #expect(cells("STATUS_MAX_CONNECTIONS") == ["STATUS_MAX_CONNECTIONS", "0", "default"])
         #expect(lines.filter { $0.hasPrefix("problem: STATUS_PING_INTERVAL=\"5\" ") }.count == 1)
         #expect(lines.filter { $0.hasPrefix("warning: STATUS_PINK ") }.count == 1)
-        #expect(lines.filter { $0.hasPrefix("advice: STATUS_PONG_TIMEOUT ") }.count == 1)
+        #expect(lines.filter { $0.hasPrefix("warning: STATUS_PONG_TIMEOUT ") }.count == 1)
         #expect(lines.dropLast().last == "The configuration is faulty.")
         #expect(!configuration.report.contains("s3cr3t"))
         #expect(!configuration.report.contains("\u{1B}"))
@@ -77,7 +81,8 @@ struct DaemonOptionsTests {
 
     @Test("The report of the defaults is sound, and says so")
     func soundReport() {
-        let configuration = SettingsLoader.load(environment: [:], flags: [:])
+        let configuration = SettingsLoader.load(
+            environment: [:], flags: [:], readFile: TestFiles.none)
         #expect(configuration.report.hasSuffix("\n\nThe configuration is sound.\n"))
         #expect(configuration.startupWarnings.isEmpty)
     }

@@ -71,6 +71,27 @@ struct RedisURLTests {
             display: "redis+sentinel://a:26379,b.example:5000,[::1]:26379,[::2]:26380/my-master.1/3"
         ),
         Vector(
+            url: "valkey://h/1", address: .tcp(host: "h", port: 6379), database: 1,
+            display: "redis://h:6379/1"),
+        Vector(
+            url: "valkeys://:p@h", address: .tcp(host: "h", port: 6379), tls: true, password: "p",
+            display: "rediss://:***@h:6379/0"),
+        Vector(
+            url: "rediss://default:p%3D@h.upstash.example:6380/0?",
+            address: .tcp(host: "h.upstash.example", port: 6380), tls: true, user: "default",
+            password: "p=",
+            display: "rediss://default:***@h.upstash.example:6380/0"),
+        Vector(
+            url: "redis://h?db=7", address: .tcp(host: "h", port: 6379), database: 7,
+            display: "redis://h:6379/7"),
+        Vector(
+            url: "redis://h/3?db=7&protocol=3", address: .tcp(host: "h", port: 6379), database: 7,
+            display: "redis://h:6379/7"),
+        Vector(
+            url: "redis+sentinel://a/m/1?db=2",
+            address: .sentinel(SentinelService(name: "m", sentinels: [.init(host: "a")])),
+            database: 2, display: "redis+sentinel://a:26379/m/2"),
+        Vector(
             url: "REDIS+Sentinel://u:p%2C@a/m",
             address: .sentinel(SentinelService(name: "m", sentinels: [.init(host: "a")])),
             user: "u", password: "p,", display: "redis+sentinel://u:***@a:26379/m/0"),
@@ -87,6 +108,57 @@ struct RedisURLTests {
         #expect(target.displayURL == vector.display)
     }
 
+    @Test(
+        "have options that are named where they have no effect",
+        arguments: [
+            ("redis://h?db=1", []), ("redis://h?protocol=3", []), ("unix:///s?db=1", []),
+            ("redis://h?protocol=2", ["protocol"]), ("redis://h?pool_size=20", ["pool_size"]),
+            ("redis://h?client_name=x&max_idle_conns=3", ["client_name", "max_idle_conns"]),
+            ("redis://h?dial_timeout=3s", ["dial_timeout", "STATUS_REDIS_REQUEST_TIMEOUT"]),
+            ("redis://h?read_timeout=-1", ["read_timeout", "STATUS_REDIS_REQUEST_TIMEOUT"]),
+            ("redis://h?max_retries=3", ["max_retries", "STATUS_REDIS_MAX_RETRIES"]),
+            ("redis://h?min_retry_backoff=1s", ["STATUS_REDIS_RETRY_BASE"]),
+            ("redis://h?max_retry_backoff=1s", ["STATUS_REDIS_RETRY_MAX"]),
+            ("redis://h?health_check_interval=30", ["STATUS_REDIS_PING_INTERVAL"]),
+            ("redis://h?poolsize=1", ["unknown option poolsize"]),
+            ("unix:///s?virtual_host=1", ["unknown option virtual_host"]),
+            ("redis://h?%41=1", ["unknown option"]), ("redis://h?=1", ["unknown option"]),
+            ("redis+sentinel://a/m?x=", ["unknown option x"]),
+            ("redis://h?s3cr3t", ["an option without a value"]),
+            ("redis://h?password=s3cr3t", ["STATUS_REDIS_PASSWORD"]),
+        ])
+    func options(url: String, words: [String]) throws {
+        let remarks = try RedisURL.parse(url).remarks
+        #expect(remarks.isEmpty == words.isEmpty)
+        for word in words { #expect(remarks.joined(separator: "\n").contains(word)) }
+        #expect(!remarks.joined().contains(Self.secret))
+    }
+
+    @Test(
+        "have options about TLS in the words of Go and of Python",
+        arguments: [
+            ("rediss://h", RedisURLQuery.TLSOptions()),
+            ("rediss://h?skip_verify=true", RedisURLQuery.TLSOptions(skipsVerification: true)),
+            ("rediss://h?skip_verify=0", RedisURLQuery.TLSOptions(skipsVerification: false)),
+            ("rediss://h?ssl_cert_reqs=none", RedisURLQuery.TLSOptions(skipsVerification: true)),
+            (
+                "rediss://h?ssl_cert_reqs=CERT_NONE",
+                RedisURLQuery.TLSOptions(skipsVerification: true)
+            ),
+            (
+                "rediss://h?ssl_cert_reqs=required&ssl_ca_certs=%2Fetc%2Fca.pem",
+                RedisURLQuery.TLSOptions(caFile: "/etc/ca.pem", skipsVerification: false)
+            ),
+            (
+                "rediss://h?ssl_certfile=/c&ssl_keyfile=/k",
+                RedisURLQuery.TLSOptions(certificateFile: "/c", keyFile: "/k")
+            ),
+        ])
+    func optionsOfTLS(url: String, expected: RedisURLQuery.TLSOptions) throws {
+        #expect(try RedisURL.parse(url).tls == expected)
+        #expect(try RedisURL.parse(url).remarks == [])
+    }
+
     static let secret = "s3cr3t"
 
     @Test(
@@ -97,18 +169,20 @@ struct RedisURLTests {
             "redis://h:000006379", "redis://::1/2", "redis://[::1/2", "redis://[::1]x/2",
             "redis://[localhost]/2", "redis://h/two", "redis://h/-1", "redis://h/2/",
             "redis://h/ 2",
-            "redis://h/1234567890", "redis://h?db=2", "redis://h/2?protocol=3", "redis://h/2#x",
+            "redis://h/1234567890", "redis://h?db=x", "redis://h/2?db=-1", "redis://h/2#x",
+            "redis://h/2?skip_verify=maybe", "redis://h?ssl_cert_reqs=perhaps", "redis://h?a=%zz",
+            "redis://s3cr3t?x@h/2", "redis://h/2?x=s3cr3t@h", "redis://h?skip_verify=s3cr3t",
             "redis://h h/2", "redis://h\n/2", "redis://u:%zz@h", "redis://u:%4@h", "redis://%ff@h",
             "redis://u:s3cr3t/x@h/2", "redis://u:s3cr3t?x@h/2", "redis://u:s3cr3t#x@h/2",
             "redis://u:12/s3cr3t@h/2", "redis://ho$t/2", "redis://höst/2",
             "redis://\(String(repeating: "h", count: 254))", "unix://run/redis.sock", "unix://",
-            "unix:///a?db=x", "unix:///a?x=1", "unix:///a#b", "unix:///a%00b",
+            "unix:///a?db=x", "unix:///a#b", "unix:///a%00b",
             "unix:///\(String(repeating: "p", count: 107))",
             "redis+sentinel://a", "redis+sentinel://a/", "redis+sentinel:///m",
             "redis+sentinel://a,/m", "redis+sentinel://,a/m", "redis+sentinel://a,,b/m",
             "redis+sentinel://a:0/m", "redis+sentinel://a:x/m", "redis+sentinel://a/m m",
             "redis+sentinel://a/m%2F", "redis+sentinel://a/m/x", "redis+sentinel://a/m/1/",
-            "redis+sentinel://a/m?x", "redis+sentinel://a/m#x", "rediss+sentinel://a/m",
+            "redis+sentinel://a/m?db=x", "redis+sentinel://a/m#x", "rediss+sentinel://a/m",
             "redis+sentinel://u:s3cr3t/x@a/m", "redis+sentinel://u:s3cr3t,x@a$/m",
             "redis+sentinel://\(Array(repeating: "a", count: 17).joined(separator: ","))/m",
             "redis+sentinel://a/\(String(repeating: "m", count: 256))",
