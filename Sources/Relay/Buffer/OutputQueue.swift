@@ -13,15 +13,8 @@
     fileprivate static let headerSize = 16
     fileprivate static let messageCountOffset = 8
 
-    /// Blocks that have gone back to the allocator before it is asked to give their memory back to
-    /// the system: four mebibytes.
-    private static let releaseLimit = 1024
-
     private var free: UnsafeMutableRawPointer?
     private var freeCount = 0
-    /// Blocks that have gone back to the allocator since it was last asked, and how many of them
-    /// were there when ``hasMuchToRelease()`` was last asked.
-    private var returned = (count: 0, seen: 0)
     /// Blocks that are in use by queues.
     private(set) var usedCount = 0
 
@@ -34,17 +27,6 @@
             unsafe block = present.load(as: UnsafeMutableRawPointer?.self)
             unsafe present.deallocate()
         }
-    }
-
-    /// Whether so many blocks have gone back to the allocator that the system should have their
-    /// memory; a burst that still goes on is waited for. It is asked once in a while.
-    mutating func hasMuchToRelease() -> Bool {
-        defer { returned.seen = returned.count }
-        guard returned.count >= Self.releaseLimit, returned.count == returned.seen else {
-            return false
-        }
-        returned.count = 0
-        return true
     }
 
     fileprivate mutating func take() -> UnsafeMutableRawPointer {
@@ -65,10 +47,7 @@
 
     fileprivate mutating func giveBack(_ block: UnsafeMutableRawPointer) {
         usedCount -= 1
-        guard freeCount < Self.keptFree else {
-            returned.count += 1
-            return unsafe block.deallocate()
-        }
+        guard freeCount < Self.keptFree else { return unsafe block.deallocate() }
         unsafe block.storeBytes(of: free, as: UnsafeMutableRawPointer?.self)
         unsafe free = block
         freeCount += 1

@@ -38,6 +38,7 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
     private var standstill = Nanoseconds.zero
     /// Sockets that are open, and what else the kernel is asked about: listeners, signals, the inbox.
     private var watchedCount = 8
+    private var memoryRelease = MemoryRelease()
     /// Bytes that were read and wait for the rest of a value or a frame, on all sockets.
     private var keptInput = 0
 
@@ -139,9 +140,12 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
         return judgedUntil
     }
 
-    /// Gives memory that is free back to the system, where there is enough of it.
+    /// Gives memory that was used in a burst back to the system.
     mutating func releaseMemory() {
-        if pool.hasMuchToRelease() { sys.releaseMemory() }
+        if memoryRelease.isDue(unused: sys.unusedMemory(), at: now) {
+            sys.releaseMemory()
+            memoryRelease.isDone(unused: sys.unusedMemory())
+        }
     }
 
     /// Takes the sockets that have something to send or that ended during the turn.

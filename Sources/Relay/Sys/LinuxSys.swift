@@ -236,6 +236,10 @@ import Glibc
         return Int(count) < Self.eventLimit ? .complete : .cut(told: Int(count))
     }
 
+    mutating func unusedMemory() -> Int {
+        Int(clamping: mallinfo2().fordblks)
+    }
+
     mutating func releaseMemory() {
         _ = malloc_trim(0)
     }

@@ -107,6 +107,8 @@ protocol Sys: ~Copyable {
     /// A wait that ends by its deadline has looked at everything once more after it.
     mutating func wait(until deadline: BootTime?, into events: inout [SysEvent]) -> WaitOutcome
 
+    /// Bytes that the process has of the system and does not use.
+    mutating func unusedMemory() -> Int
     /// Gives memory that is not in use back to the system; it may take some milliseconds.
     mutating func releaseMemory()
 }

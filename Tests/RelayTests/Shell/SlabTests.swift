@@ -66,6 +66,31 @@ import Testing
         #expect(left == nil)
     }
 
+    @Test func itAgreesWithADictionaryHoweverElementsComeAndGo() {
+        var random = SplitMix64(seed: 5)
+        var slab = Slab<Witness>()
+        var plain: [SlotID: Int] = [:]
+        var gone: [SlotID] = []
+        for number in 0..<20_000 {
+            // Up to some thousands, and down to none, several times.
+            let grows = (number / 2_000) % 2 == 0
+            if grows || plain.isEmpty {
+                plain[slab.insert { _ in Witness(number) }] = number
+            } else if let id = plain.keys.randomElement(using: &random) {
+                let removed = slab.remove(id)?.number
+                #expect(removed == plain.removeValue(forKey: id))
+                gone.append(id)
+            }
+        }
+        let found = plain.map { slab[$0.key].number == $0.value }
+        let stale = gone.map { slab.contains($0) }
+        let (count, ids) = (slab.count, slab.ids)
+        #expect(!found.contains(false))
+        #expect(!stale.contains(true))
+        #expect(count == plain.count)
+        #expect(Set(ids) == Set(plain.keys))
+    }
+
     @Test func elementsAreChangedInPlace() {
         var slab = Slab<[Int]>()
         let id = slab.insert { _ in [] }

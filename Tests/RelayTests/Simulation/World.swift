@@ -82,6 +82,8 @@ final class World {
     var eventLimit = Int.max
     /// How far the wall clock is ahead of the boot clock.
     var wallClockOffset = Nanoseconds.zero
+    /// Bytes that the allocator says nobody uses.
+    var unusedMemory = 0
     /// How often free memory was given back.
     var memoryReleases = 0
     var random = SplitMix64(seed: 7)
@@ -279,6 +281,7 @@ struct SimulatedSys: Sys {
         return world.tellEvents(to: &events)
     }
 
+    mutating func unusedMemory() -> Int { world.unusedMemory }
     mutating func releaseMemory() { world.memoryReleases += 1 }
 }
 
