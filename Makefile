@@ -8,7 +8,8 @@ BROKER ?= 127.0.0.1:6379
 HIREDIS_SECONDS ?= 5
 
 RELEASE := .build/release/status2
-TEST_PACKAGES := redis-server redis-tools python3-venv chromium chromium-driver iproute2 nginx prometheus
+TEST_PACKAGES := redis-server redis-tools python3-venv chromium chromium-driver iproute2 nginx prometheus \
+	haproxy apache2-utils curl
 # How long `make soak` takes.
 SOAK_MINUTES ?= 30
 

@@ -4,6 +4,18 @@ import Relay
 
 /// What Main itself asks of the operating system, before there is a daemon.
 enum Host {
+    /// Opens those of the descriptors 0, 1 and 2 that are closed on `/dev/null`: the next one that is
+    /// opened, a socket say, would take the number, and lines of the log would be written into it.
+    static func openStandardDescriptors() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO
+        where fcntl(descriptor, F_GETFD) < 0 && errno == EBADF {
+            // The lowest free number is given, and those below are taken by now.
+            let opened = unsafe open("/dev/null", O_RDWR)
+            // There is nobody to tell, and to go on would be worse.
+            if opened != descriptor { _exit(CommandLineEntry.Status.failure) }
+        }
+    }
+
     /// The process's environment; of a name that occurs twice, the first counts, as with `getenv`.
     static func environment() -> [String: String] {
         var variables: [String: String] = [:]

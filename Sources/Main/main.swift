@@ -1,5 +1,7 @@
 import Glibc
 
+// Before anything opens a descriptor, which would become standard output.
+Host.openStandardDescriptors()
 let status = CommandLineEntry.run(
     arguments: Array(CommandLine.arguments.dropFirst()), environment: Host.environment())
 exit(status)

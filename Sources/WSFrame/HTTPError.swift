@@ -12,7 +12,7 @@ public enum HTTPError: UInt8, Error, Sendable, CaseIterable {
     case malformedTarget
     /// The third part of the request line is not `HTTP/` and two digits (section 2.3).
     case malformedVersion
-    /// HTTP/1.0, or another major version, such as the preface of HTTP/2.
+    /// Another major version than 1, such as in the preface of HTTP/2.
     case unsupportedVersion
     /// A header line without a name, with white space before the colon, or without a colon.
     case malformedHeader
@@ -20,7 +20,7 @@ public enum HTTPError: UInt8, Error, Sendable, CaseIterable {
     case foldedHeader
     /// Two headers of a name that has a single value.
     case duplicateHeader
-    /// No Host header in a request (section 3.2).
+    /// No Host header in a request of HTTP/1.1 (section 3.2).
     case missingHost
     /// A Host header that is no host with an optional port.
     case malformedHost

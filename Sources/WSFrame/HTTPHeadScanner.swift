@@ -97,10 +97,11 @@ struct HTTPHeadScanner: Sendable {
         return String(decoding: copy, as: UTF8.self)
     }
 
-    /// The headers that are not lists and matter here; two of them are a sign of smuggling.
+    /// The headers that decide something here and may stand once: two of them are a sign of
+    /// smuggling. Others, such as User-Agent, are not read, so that a second one harms nobody.
     private static let singleValues = [
-        "Host", "Content-Length", "Content-Type", "Origin", "Authorization", "User-Agent",
-        "Referer", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Accept",
+        "Host", "Content-Length", "Transfer-Encoding", "Origin", "Sec-WebSocket-Key",
+        "Sec-WebSocket-Version", "Sec-WebSocket-Accept",
     ]
 
     private static func hasSingleValue(_ name: String) -> Bool {

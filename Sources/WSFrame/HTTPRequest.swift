@@ -4,14 +4,15 @@ public struct HTTPRequest: Sendable, Equatable {
     public var method: String
     /// The request target as it was sent.
     public var target: String
-    /// The host, with the port if one was sent: the absolute target's, else the Host header's.
+    /// The host, with the port if one was sent: the absolute target's, else the Host header's;
+    /// empty where there is neither, as HTTP/1.0 permits, or where the header is empty.
     public var host: String
     /// The target's path, not decoded, without the query; `/` when an absolute target has none, and
     /// the whole target of `OPTIONS *` and of CONNECT.
     public var path: String
     /// What follows the first `?`; nil when there is none.
     public var query: String?
-    /// The minor version: 1 for HTTP/1.1.
+    /// The minor version: 1 for HTTP/1.1, 0 for HTTP/1.0.
     public var minorVersion: Int
     /// The headers in their order.
     public var headers: HTTPHeaders

@@ -5,11 +5,16 @@
 /// once. Errors come as early as the bytes show them, the same ones for any split.
 ///
 /// Two things are taken as clients send them: one empty line before the request line, and any
-/// visible ASCII but `#` in the target, since browsers do not encode all that RFC 3986 would.
+/// visible ASCII but `#` in the target, since browsers do not encode all that RFC 3986 would. Of
+/// HTTP/1.0 it is known that it needs no Host; all else is read as in HTTP/1.1.
 public struct HTTPRequestParser: Sendable {
     private let limits: HTTPLimits
     private var scanner: HTTPHeadScanner
     private var request: HTTPRequest?
+
+    /// What is known of the request whose head is not complete yet, with the headers so far; nil
+    /// before the end of the request line.
+    public var begun: HTTPRequest? { request }
 
     /// Makes a parser for one connection.
     public init(limits: HTTPLimits = HTTPLimits()) {
@@ -38,10 +43,27 @@ public struct HTTPRequestParser: Sendable {
             }
             // Given up here, so that the headers are not copied.
             request = nil
-            try scanner.readHeader(bytes, in: line, to: &head.headers)
+            do throws(HTTPError) {
+                try scanner.readHeader(bytes, in: line, to: &head.headers)
+            } catch {
+                request = head
+                throw error
+            }
             request = head
         }
         return HTTPRequestStep(end: offset, event: .incomplete)
+    }
+
+    /// Whether these bytes begin with the method HEAD, however malformed what follows is: the answer
+    /// to it has no body (RFC 9110, section 9.3.2).
+    public static func isHead(_ bytes: Span<UInt8>) -> Bool {
+        let word = Array("HEAD ".utf8)
+        let isAfterEmptyLine =
+            bytes.count > 1 && bytes[0] == HTTPCharacters.carriageReturn
+            && bytes[1] == HTTPCharacters.lineFeed
+        let start = isAfterEmptyLine ? 2 : 0
+        guard bytes.count >= start + word.count else { return false }
+        return word.indices.allSatisfy { bytes[start + $0] == word[$0] }
     }
 
     /// Parses `method SP request-target SP HTTP-version` (section 3).
@@ -76,15 +98,13 @@ public struct HTTPRequestParser: Sendable {
         return request
     }
 
-    /// Parses `HTTP/1.` and a digit other than 0 (section 2.3).
+    /// Parses `HTTP/1.` and a digit (section 2.3).
     static func minorVersion(_ version: String) throws(HTTPError) -> Int {
         let bytes = Array(version.utf8)
         guard bytes.count == 8, version.hasPrefix("HTTP/"), HTTPCharacters.isDigit(bytes[5]),
             bytes[6] == UInt8(ascii: "."), HTTPCharacters.isDigit(bytes[7])
         else { throw .malformedVersion }
-        guard bytes[5] == UInt8(ascii: "1"), bytes[7] != UInt8(ascii: "0") else {
-            throw .unsupportedVersion
-        }
+        guard bytes[5] == UInt8(ascii: "1") else { throw .unsupportedVersion }
         return Int(bytes[7] - UInt8(ascii: "0"))
     }
 
@@ -139,9 +159,13 @@ public struct HTTPRequestParser: Sendable {
 
     /// Checks what concerns the head as a whole: Host, and whether a body follows (section 6).
     private static func finish(_ request: inout HTTPRequest) throws(HTTPError) {
-        guard let host = request.headers["Host"] else { throw .missingHost }
-        guard HTTPCharacters.isAuthority(host) else { throw .malformedHost }
-        if request.host.isEmpty { request.host = host }
+        if let host = request.headers["Host"] {
+            // An empty one says that the target has no authority (RFC 9110, section 7.2).
+            guard host.isEmpty || HTTPCharacters.isAuthority(host) else { throw .malformedHost }
+            if request.host.isEmpty { request.host = host }
+        } else if request.minorVersion > 0 {
+            throw .missingHost
+        }
         var contentLength: String?
         if let value = request.headers["Content-Length"] {
             guard !value.isEmpty, value.utf8.allSatisfy({ HTTPCharacters.isDigit($0) }) else {

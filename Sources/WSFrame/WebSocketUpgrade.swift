@@ -14,7 +14,8 @@ public enum WebSocketUpgrade: Sendable, Equatable {
     /// Judges a request. Host and path, and the origin, are for the caller to judge.
     public init(_ request: HTTPRequest) {
         let headers = request.headers
-        guard headers.list("Upgrade", contains: "websocket"),
+        // HTTP/1.0 has no upgrades, whatever its headers say (RFC 9110, section 7.8).
+        guard request.minorVersion > 0, headers.list("Upgrade", contains: "websocket"),
             headers.list("Connection", contains: "Upgrade")
         else {
             self = .none
@@ -46,6 +47,10 @@ public enum WebSocketUpgrade: Sendable, Equatable {
             Set(offered).count == offered.count
         else {
             self = .refuse(status: 400, headers: [], reason: "bad Sec-WebSocket-Protocol")
+            return
+        }
+        guard WebSocketExtensions.areWellFormed(headers.values("Sec-WebSocket-Extensions")) else {
+            self = .refuse(status: 400, headers: [], reason: "bad Sec-WebSocket-Extensions")
             return
         }
         self = .accept(acceptKey: Self.acceptKey(for: key), offeredSubprotocols: offered)

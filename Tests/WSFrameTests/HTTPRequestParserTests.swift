@@ -85,7 +85,7 @@ struct HTTPRequestParserTests {
             ("CONNECT /a HTTP/1.1\r\n", .malformedTarget),
             ("GET / http/1.1\r\n", .malformedVersion), ("GET / HTTP/1.10\r\n", .malformedVersion),
             ("GET / HTTP/1\r\n", .malformedVersion), ("GET / XTTP/1.1\r\n", .malformedVersion),
-            ("GET / HTTP/1.0\r\n", .unsupportedVersion),
+            ("GET / HTTP/0.9\r\n", .unsupportedVersion),
             ("GET / HTTP/3.0\r\n", .unsupportedVersion),
             ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", .unsupportedVersion),
         ] as [(String, HTTPError)])
@@ -101,6 +101,48 @@ struct HTTPRequestParserTests {
     }
 
     @Test(
+        "HTTP/1.0 needs no Host, and one that is there is held to the same rules (section 3.2)",
+        arguments: [
+            ("", .none, ""), ("Host: h:80\r\n", .none, "h:80"), ("Host:\r\n", .none, ""),
+            ("Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n", .none, ""),
+            ("Host: a b\r\n", .malformedHost, ""), ("Host: h\r\nHost: h\r\n", .duplicateHeader, ""),
+        ] as [(String, HTTPError?, String)])
+    func version1_0(_ headers: String, _ error: HTTPError?, _ host: String) throws {
+        let outcome = try Self.parse("HEAD /health HTTP/1.0\r\n" + headers + "\r\n")
+        if let error {
+            #expect(outcome == .error(error))
+        } else if case .request(let request, _) = outcome {
+            #expect(request.minorVersion == 0 && request.host == host && request.path == "/health")
+        } else {
+            Issue.record("\(outcome)")
+        }
+    }
+
+    @Test("an absolute target brings its host along, in HTTP/1.0 too")
+    func absoluteVersion1_0() throws {
+        #expect(try Self.request("GET http://h:1/p HTTP/1.0\r\n\r\n")?.host == "h:1")
+    }
+
+    @Test(
+        "what is known of a head that is not complete, or refused",
+        arguments: [
+            ("", nil, false), ("GET /a", nil, false), ("HEAD /a", nil, true),
+            ("\r\nHEAD /a", nil, true), ("HEAD", nil, false),
+            ("HEADS /a HTTP/1.1\r\n", "/a", false),
+            ("HEAD /a HTTP/1.1\r\nHost: h\r\n", "/a", true),
+            ("GET /a HTTP/1.1\r\nHost: h\r\nX : y\r\n", "/a", false),
+            ("GET /a HTTP/1.1\r\nHost: h\r\nX: \u{0}", "/a", false),
+            ("GET /a HTTP/1.1\r\n\r\n", "/a", false),
+        ] as [(String, String?, Bool)])
+    func begun(_ text: String, _ path: String?, _ isHead: Bool) {
+        let bytes = Array(text.utf8)
+        var parser = HTTPRequestParser()
+        _ = try? parser.next(bytes.span, from: 0)
+        #expect(parser.begun?.path == path)
+        #expect(HTTPRequestParser.isHead(bytes.span) == isHead)
+    }
+
+    @Test(
         "header lines are strict (section 5)",
         arguments: [
             ("Host : h", .malformedHeader), ("Host\t: h", .malformedHeader),
@@ -110,7 +152,7 @@ struct HTTPRequestParserTests {
             ("Host: h\nX: y", .bareLineEnd), ("Host: h\rX: y", .bareLineEnd),
             ("Host: h\r\rX", .bareLineEnd),
             ("Host: h\r\nX: \u{0}", .invalidCharacter), ("Host: h\r\nX: \u{B}", .invalidCharacter),
-            ("X: y", .missingHost), ("Host: ", .malformedHost), ("Host: a b", .malformedHost),
+            ("X: y", .missingHost), ("Host: ", .none), ("Host: a b", .malformedHost),
             ("Host: a,b", .none), ("Host: u@h", .malformedHost), ("Host: h:x", .malformedHost),
             ("Host: h/p", .malformedHost), ("Host: [::1]x", .malformedHost),
             ("Host: h:", .none), ("Host: [::1]:80", .none),
@@ -124,7 +166,12 @@ struct HTTPRequestParserTests {
                 "Host: h\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13",
                 .duplicateHeader
             ),
+            ("Host: h\r\nTransfer-Encoding: a\r\nTransfer-Encoding: chunked", .duplicateHeader),
             ("Host: h\r\nUpgrade: a\r\nUpgrade: b\r\nConnection: a\r\nConnection: b", .none),
+            ("Host: h\r\nUser-Agent: a\r\nUser-Agent: b\r\nReferer: a\r\nReferer: b", .none),
+            ("Host: h\r\nAccept: a\r\nAccept: b\r\nCookie: a\r\nCookie: b", .none),
+            ("Host: h\r\nAuthorization: a\r\nAuthorization: b\r\nX-A: a\r\nX-A: b", .none),
+            ("Host: h\r\nContent-Type: a\r\nContent-Type: b\r\nX-Empty:\r\nX-Empty:", .none),
         ] as [(String, HTTPError?)])
     func headers(_ lines: String, _ error: HTTPError?) throws {
         let outcome = try Self.parse(Self.get(lines))

@@ -90,7 +90,8 @@ struct UpgradeTests {
                 "sec-websocket-protocol: chat\r\nSEC-websocket-protocol: superchat"
             ),
             ("Origin:", "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"),
-            ("Origin:", "Content-Length: 0"),
+            ("Origin:", "Content-Length: 0"), ("Connection:", "Connection: close, Upgrade"),
+            ("User-Agent", "User-Agent: a"), ("GET", "GET /chat HTTP/1.2"),
             ("GET", "GET http://server.example.com/chat HTTP/1.1"),
         ])
     func lenient(_ old: String, _ new: String) throws {
@@ -106,6 +107,7 @@ struct UpgradeTests {
         arguments: [
             ("Upgrade:", ""), ("Connection:", ""), ("Upgrade:", "Upgrade: h2c"),
             ("Upgrade:", "Upgrade: websocketx"), ("Connection:", "Connection: close"),
+            ("GET", "GET /chat HTTP/1.0"),
         ])
     func none(_ old: String, _ new: String) throws {
         #expect(try Self.changed(old, new) == .none)
@@ -138,6 +140,30 @@ struct UpgradeTests {
             #expect(headers.contains(HTTPHeader("Upgrade", "websocket")))
         }
         if status == 405 { #expect(headers == [HTTPHeader("Allow", "GET")]) }
+    }
+
+    /// The values of Sec-WebSocket-Extensions headers, and whether they are well-formed together.
+    static let extensions: [([String], Bool)] = [
+        (["a"], true), (["permessage-deflate; client_max_window_bits"], true),
+        (["permessage-deflate; server_max_window_bits=10; a=\"b\", x-other"], true),
+        (["a;b=c;d"], true), (["\ta ;\tb = c , d"], true), (["a,,b", "", ", c"], true),
+        (["a;b=\"c\\d\\e\""], true), (["a", "b; c=\"d\""], true), (["!#$%&'*+-.^_`|~"], true),
+        ([""], false), ([",", " "], false), (["a b"], false), (["a;"], false), (["a;;b"], false),
+        ([";a"], false), (["a;b="], false), (["a;=b"], false), (["a;b=c d"], false),
+        (["a=b"], false), (["a;b=\"\""], false), (["a;b=\"c d\""], false), (["a;b=\"c,d\""], false),
+        (["a;b=\"c"], false), (["a;b=\"c\\\""], false), (["a;b=\"c\"d"], false), (["\"a\""], false),
+        (["a;b=\"c", "d\""], false), (["a;b={c}"], false), (["a/b"], false), (["a", "b;"], false),
+        (["a;b=\"c\u{E9}\""], false), (["a;b==c"], false), (["(a)"], false),
+    ]
+
+    @Test("extensions are declined, but a malformed list of them is refused", arguments: extensions)
+    func extensionLists(_ values: [String], _ isWellFormed: Bool) throws {
+        let lines = values.map { "Sec-WebSocket-Extensions: \($0)" }.joined(separator: "\r\n")
+        switch try Self.changed("Origin:", lines) {
+        case .accept: #expect(isWellFormed)
+        case .refuse(let status, _, _): #expect(!isWellFormed && status == 400)
+        case .none: Issue.record("no upgrade")
+        }
     }
 
     static let acceptance = """

@@ -65,7 +65,7 @@ struct ClientConnection: ~Copyable {
     private var pingedAt = Instant.never
     /// The time from the last answered heartbeat to its pong; nil before the first.
     private(set) var heartbeatRoundTrip: Nanoseconds?
-    /// Whether the answer goes without its body (RFC 9110, section 9.3.2).
+    /// Whether the answer goes without its body, as to HEAD (RFC 9110, section 9.3.2).
     private var isHead = false
     private let phase: UInt64
     private var stateDeadline: Instant
@@ -136,22 +136,31 @@ struct ClientConnection: ~Copyable {
     ) -> ClientAction {
         hasRequestBegun = true
         let step: HTTPRequestStep
+        isHead = HTTPRequestParser.isHead(buffer.span.extracting(offset..<end))
         do throws(HTTPError) {
             guard
                 let next = try parser?.next(buffer.span.extracting(0..<end), from: offset)
             else { return .none }
             step = next
         } catch {
+            let bad = badRequest(error, buffer.span.extracting(offset..<end))
             offset = end
-            let response = HTTPResponse(status: error.status, text: error.reason)
-            response.append(to: &reply)
-            return finish(.badRequest(status: error.status, reason: error.reason), now: now)
+            HTTPResponse(status: error.status, text: error.reason)
+                .append(to: &reply, includesBody: !isHead)
+            return finish(.badRequest(bad), now: now)
         }
         offset = step.end
         guard case .request(let request) = step.event else { return .none }
         parser = nil
-        isHead = request.method == "HEAD"
         return .route(request)
+    }
+
+    /// What the log is told of a head that is refused; `head` are its bytes so far.
+    private func badRequest(_ error: HTTPError, _ head: Span<UInt8>) -> BadRequest {
+        BadRequest(
+            error: error, foreign: ForeignProtocol(head),
+            request: parser?.begun.map { RefusedRequest($0) }
+                ?? RefusedRequest(malformedHead: head))
     }
 
     private mutating func receiveFrames(
@@ -367,9 +376,11 @@ struct ClientConnection: ~Copyable {
     private mutating func requestTimedOut(
         now: Instant, _ reply: inout [UInt8]
     ) -> ClientAction {
-        guard hasRequestBegun else { return abort(.requestTimeout) }
-        HTTPResponse(status: 408, text: "no whole request in time").append(to: &reply)
-        return finish(.requestTimeout, now: now)
+        guard hasRequestBegun else { return abort(.requestTimeout(nil, isAnswered: false)) }
+        let request = parser?.begun.map { RefusedRequest($0) }
+        HTTPResponse(status: 408, text: "no whole request in time")
+            .append(to: &reply, includesBody: !isHead)
+        return finish(.requestTimeout(request, isAnswered: true), now: now)
     }
 
     /// The next beat of the same phase: a late turn of the loop shifts no later beat.

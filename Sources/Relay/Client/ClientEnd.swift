@@ -2,10 +2,11 @@
 enum ClientEnd: Equatable, Sendable {
     /// An HTTP request was answered with this status.
     case answered(status: Int)
-    /// The peer's bytes were not HTTP as it must be: the status of the answer and the reason.
-    case badRequest(status: Int, reason: String)
-    /// The request was not complete in time.
-    case requestTimeout
+    /// The peer's bytes were not HTTP as it must be.
+    indirect case badRequest(BadRequest)
+    /// The request was not complete in time; what is known of it, where its line had come. It was
+    /// answered, unless not a byte of it had come.
+    indirect case requestTimeout(RefusedRequest?, isAnswered: Bool)
     /// The client closed, with this code.
     case closedByClient(code: UInt16)
     /// The TCP connection ended without a close frame.
@@ -44,20 +45,11 @@ enum ClientEnd: Equatable, Sendable {
         }
     }
 
-    /// The name under which the end of a connection is counted as a refusal; nil for other ends and
-    /// for refusals that are counted where they are decided.
-    var refusal: String? {
-        switch self {
-        case .badRequest, .requestTimeout, .messageRate: reason
-        default: nil
-        }
-    }
-
     /// A short name for logs and metrics.
     var reason: String {
         switch self {
         case .answered: "answered"
-        case .badRequest: "bad_request"
+        case .badRequest(let bad): bad.reason
         case .requestTimeout: "request_timeout"
         case .closedByClient: "client_closed"
         case .vanished: "client_vanished"

@@ -105,14 +105,13 @@ extension SettingValue<LogLevel> {
 }
 
 extension SettingValue<[String]> {
-    /// Patterns of origins with commas between them, of which none is malformed.
+    /// Patterns of origins with commas or blanks between them, of which none is malformed.
     static let originPatterns = SettingValue(
         placeholder: "patterns",
         parse: { (text) throws(InvalidValue) in
-            let patterns = text.split(separator: ",").map { String($0).trimmingBlanks() }
-                .filter { !$0.isEmpty }
+            let patterns = OriginPattern.list(text)
             guard !patterns.isEmpty || text.isEmpty else { throw InvalidValue("has no pattern") }
-            if let pattern = patterns.first(where: { Glob($0) == nil }) {
+            if let pattern = patterns.first(where: { OriginPattern($0) == nil }) {
                 throw InvalidValue("has the malformed pattern \(pattern.debugDescription)")
             }
             return patterns

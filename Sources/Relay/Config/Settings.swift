@@ -5,6 +5,8 @@
 public struct Settings: Sendable, Equatable {
     /// Where browsers connect.
     public var listenAddress = ListenAddress.tcp(host: "", port: 9002)
+    /// Who may connect where that is a Unix socket; nil means what the umask leaves.
+    public var listenMode: SocketMode?
     /// The Redis server, the credentials and the database.
     public var redis = RedisTarget()
     /// The password for a Redis URL that has none; nil means that nothing is put into it.

@@ -17,6 +17,24 @@ extension SettingsLoader {
         }
     }
 
+    /// Says what lets nobody in, or has no effect on who is let in.
+    private mutating func warnOfListening() {
+        for pattern in configuration.settings.allowedOrigins {
+            guard let flaw = OriginPattern.flaw(of: pattern) else { continue }
+            warn(
+                "STATUS_ALLOWED_ORIGINS",
+                "has a pattern that matches no page: \(pattern.debugDescription) \(flaw)")
+        }
+        guard let mode = configuration.settings.listenMode else { return }
+        if case .tcp = configuration.settings.listenAddress {
+            warn("STATUS_LISTEN_MODE", "has no effect: STATUS_LISTEN_ADDR is not a unix: path")
+        } else if mode.admitsNobody {
+            warn(
+                "STATUS_LISTEN_MODE",
+                "lets nobody but root connect: who may connect is who may write to the socket")
+        }
+    }
+
     mutating func warnOfUnlikelyValues() {
         let settings = configuration.settings
         if settings.pongTimeout < .seconds(60) {
@@ -32,6 +50,7 @@ extension SettingsLoader {
                 "is not longer than STATUS_PING_INTERVAL: clients are cut off between two"
                     + " heartbeats")
         }
+        warnOfListening()
         if settings.redisSentinelUsername != nil, settings.redisSentinelPassword == nil {
             warn(
                 "STATUS_REDIS_SENTINEL_USERNAME",

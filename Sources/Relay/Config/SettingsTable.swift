@@ -19,6 +19,10 @@ public enum SettingsTable {
         SettingRow(
             "STATUS_LISTEN_ADDR", \.listenAddress, .listenAddress,
             "where browsers connect: host:port, :port, [v6]:port or unix:/path", refusal: .fatal),
+        SettingRow(
+            "STATUS_LISTEN_MODE", \.listenMode, .socketMode,
+            "octal permissions of a unix: socket, such as 0660; none means what the umask leaves",
+            refusal: .fatal),
         SettingRow("STATUS_PING_INTERVAL", \.pingInterval, .positiveDuration, "heartbeat cadence"),
         SettingRow(
             "STATUS_PONG_TIMEOUT", \.pongTimeout, .positiveDuration,

@@ -13,6 +13,13 @@ struct Glob: Sendable, Equatable {
 
     private let tokens: [Token]
 
+    /// `*`
+    static let anything = Glob(tokens: [.anyMany])
+
+    private init(tokens: [Token]) {
+        self.tokens = tokens
+    }
+
     /// Compiles a pattern; nil where it is malformed.
     init?(_ pattern: String) {
         var tokens: [Token] = []

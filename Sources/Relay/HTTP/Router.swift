@@ -2,18 +2,37 @@ import WSFrame
 
 /// What a request is for.
 enum Route: Equatable, Sendable {
-    /// `GET /health`: the process serves.
+    /// `/health`: the process serves.
     case health
-    /// `GET /ready`: whether it can do its work.
+    /// `/ready`: whether it can do its work.
     case ready
-    /// `GET /metrics`, when metrics are served.
+    /// `/metrics`, when metrics are served.
     case metrics
-    /// `GET /console`, when the console is served.
+    /// `/console`, when the console is served.
     case console
     /// A proper upgrade for a channel.
     case upgrade(ChannelName, acceptKey: String)
-    /// Anything else: the answer, and a short name of the reason for the counter.
-    case refuse(HTTPResponse, reason: String)
+    /// Anything else.
+    case refuse(Refusal)
+}
+
+/// A request that is refused.
+struct Refusal: Equatable, Sendable {
+    /// The answer.
+    let response: HTTPResponse
+    /// A short name of the reason, for the counter and the log.
+    let reason: String
+    /// What exactly was wrong, for the log.
+    let detail: String
+
+    init(
+        status: Int, headers: [HTTPHeader] = [], text: String, reason: String,
+        detail: String? = nil
+    ) {
+        response = HTTPResponse(status: status, headers: headers, text: text)
+        self.reason = reason
+        self.detail = detail ?? text
+    }
 }
 
 /// Decides what a request gets, from the request and the configuration alone.
@@ -33,14 +52,15 @@ struct Router: Sendable {
 
     /// Judges a request: method, path, upgrade, origin, in this order.
     func route(_ request: HTTPRequest) -> Route {
-        guard request.method == "GET" else {
+        guard Self.isRead(request) else {
             return .refuse(
-                HTTPResponse(
-                    status: 405, headers: [HTTPHeader("Allow", "GET")],
-                    text: "method not allowed"),
-                reason: "method")
+                Refusal(
+                    status: 405, headers: [HTTPHeader("Allow", "GET, HEAD")],
+                    text: "method not allowed", reason: "method"))
         }
-        switch request.path {
+        // The check of HAProxy's `option httpchk` without a path: whether to send clients here.
+        if request.method == "OPTIONS", request.path == "/" { return .ready }
+        switch Self.withoutTrailingSlash(request.path) {
         case "/health": return .health
         case "/ready": return .ready
         case "/metrics": return servesMetrics ? .metrics : Self.notFound
@@ -51,34 +71,65 @@ struct Router: Sendable {
         case .root:
             return Self.notFound
         case .invalid:
-            return .refuse(HTTPResponse(status: 400, text: "invalid channel"), reason: "channel")
+            return .refuse(Refusal(status: 400, text: "invalid channel", reason: "channel"))
         case .channel(let channel):
             return upgrade(request, to: channel)
         }
     }
 
+    /// Whether the request asks to read: by GET, by HEAD, which is answered as GET without the body,
+    /// or by OPTIONS in HTTP/1.0, which is answered as GET too. HTTP/1.0 itself has no such method,
+    /// but HAProxy's `option httpchk PATH` asks so whether the path is well, and takes 405 for a
+    /// failure.
+    private static func isRead(_ request: HTTPRequest) -> Bool {
+        switch request.method {
+        case "GET", "HEAD": true
+        case "OPTIONS": request.minorVersion == 0 && request.path != "*"
+        default: false
+        }
+    }
+
+    /// The path of `/health/` is `/health`; `/` stays.
+    private static func withoutTrailingSlash(_ path: String) -> Substring {
+        path.utf8.count > 1 && path.hasSuffix("/") ? path.dropLast() : path[...]
+    }
+
     private static var notFound: Route {
-        .refuse(HTTPResponse(status: 404, text: "not found"), reason: "not_found")
+        .refuse(Refusal(status: 404, text: "not found", reason: "not_found"))
     }
 
     private func upgrade(_ request: HTTPRequest, to channel: ChannelName) -> Route {
+        guard request.method == "GET" else {
+            return Self.noUpgrade("the method is \(request.method)")
+        }
         switch WebSocketUpgrade(request) {
         case .none:
-            return .refuse(
-                HTTPResponse(
-                    status: 426, headers: [HTTPHeader("Upgrade", "websocket")],
-                    text: "this is a WebSocket"),
-                reason: "no_upgrade")
+            return Self.noUpgrade(Self.missingUpgrade(request))
         case .refuse(let status, let headers, let reason):
             return .refuse(
-                HTTPResponse(status: status, headers: headers, text: reason),
-                reason: "handshake")
+                Refusal(status: status, headers: headers, text: reason, reason: "handshake"))
         case .accept(let acceptKey, _):
             guard origins.allows(origin: request.headers["Origin"], host: request.host) else {
                 return .refuse(
-                    HTTPResponse(status: 403, text: "origin not allowed"), reason: "origin")
+                    Refusal(
+                        status: 403, text: "origin not allowed", reason: "origin",
+                        detail: "neither the own host nor one of STATUS_ALLOWED_ORIGINS"))
             }
             return .upgrade(channel, acceptKey: acceptKey)
         }
+    }
+
+    private static func noUpgrade(_ detail: String) -> Route {
+        .refuse(
+            Refusal(
+                status: 426, headers: [HTTPHeader("Upgrade", "websocket")],
+                text: "this is a WebSocket", reason: "no_upgrade", detail: detail))
+    }
+
+    /// Which part of an upgrade is not there: most often a proxy has not passed it on.
+    private static func missingUpgrade(_ request: HTTPRequest) -> String {
+        if request.minorVersion == 0 { return "HTTP/1.0 has no upgrades" }
+        return request.headers.list("Upgrade", contains: "websocket")
+            ? "no Connection: Upgrade" : "no Upgrade: websocket"
     }
 }

@@ -4,6 +4,8 @@ import Logging
 public enum Daemon {
     /// The longest wait for the last log lines to be written.
     private static let drainLimit = Nanoseconds.seconds(1)
+    /// The same where the process is to end at once.
+    private static let hastyDrainLimit = Nanoseconds.milliseconds(50)
 
     /// Runs until a signal ends it.
     ///
@@ -24,12 +26,13 @@ public enum Daemon {
     private static func serve(
         _ options: DaemonOptions, _ announce: (String) -> Void
     ) throws(SystemError) -> String? {
-        let signals = HostProcess.shutdownSignals
+        let signals = HostProcess.shutdownSignals()
         HostProcess.ignoreBrokenPipes()
         let meter = ProcessMeter()
         let descriptors = HostProcess.raiseDescriptorLimit()
         // First, so that the threads to come leave the signals to the loop.
-        let sys = try LinuxSys(signals: signals + [HostProcess.traceSignal])
+        let sys = try LinuxSys(
+            signals: signals + [HostProcess.traceSignal], socketMode: options.settings.listenMode)
         let writer = try LogWriter()
         let log = RelayLog { label in
             JSONLogHandler(
@@ -65,7 +68,11 @@ public enum Daemon {
                 processUsage: meter.read,
                 trace: options.trace, openTrace: tracing.open,
                 droppedTraceLines: { tracing.dropped },
-                onShutdown: { HostProcess.restore(signals: signals) }),
+                onShutdown: { HostProcess.endAtNext(signals) },
+                onSecondSignal: { number in
+                    writer.drain(atMost: hastyDrainLimit)
+                    HostProcess.end(bySignal: number)
+                }),
             log: log, tls: tls)
         relay.start()
         if options.embeddedBroker != nil, let address = relay.boundAddress {

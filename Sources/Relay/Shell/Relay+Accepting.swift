@@ -1,7 +1,7 @@
 import Logging
 import WSFrame
 
-// The door: which connections are taken, when taking pauses, and what is refused for a limit.
+// The door: which connections are taken, and when taking pauses.
 extension Relay where S: ~Copyable {
     // MARK: - Accepting
 
@@ -28,7 +28,7 @@ extension Relay where S: ~Copyable {
     private mutating func admit(_ descriptor: Descriptor, peer: SocketAddress) {
         guard clients.count < options.clientLimit || makeRoom() else {
             loop.sys.close(descriptor, reset: true)
-            refuse("client_limit", ["peer": "\(peer)"])
+            refuseConnection("client_limit", ["peer": "\(peer)"])
             return
         }
         let phase = loop.sys.random()
@@ -52,7 +52,7 @@ extension Relay where S: ~Copyable {
         let oldest = arrivals.oldest(
             isWaiting: { clients.contains($0) && clients[$0].isPlain })
         guard let oldest, clients[oldest].openedAt + age <= loop.now else { return false }
-        refuse(ClientEnd.gaveWay.reason, metadata(ofClient: oldest))
+        refuseConnection(ClientEnd.gaveWay.reason, metadata(ofClient: oldest))
         closeClient(oldest, .gaveWay)
         return true
     }
@@ -122,18 +122,6 @@ extension Relay where S: ~Copyable {
     mutating func leave(_ id: SlotID) {
         guard let address = clients[id].address else { return }
         addresses.leave(address)
-    }
-
-    // MARK: - Refusals
-
-    /// Counts a connection or a request that is refused for a limit, and logs it at a limited rate.
-    mutating func refuse(_ reason: String, _ metadata: Logger.Metadata) {
-        metrics.refusals[reason, default: 0] += 1
-        guard case .logged(let suppressed) = refusalLogLimit.admit(at: loop.now) else { return }
-        var metadata = metadata
-        metadata["reason"] = "\(reason)"
-        if suppressed > 0 { metadata["suppressed"] = .stringConvertible(suppressed) }
-        log.server.warning("refused for a limit", metadata: metadata)
     }
 }
 

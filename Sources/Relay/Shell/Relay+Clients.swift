@@ -87,9 +87,10 @@ extension Relay where S: ~Copyable {
             let text = metricsText()
             let type = HTTPHeader("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
             respond(HTTPResponse(status: 200, headers: [type], body: Array(text.utf8)), to: id)
-        case .refuse(let response, let reason):
-            respond(response, to: id, refusal: reason)
+        case .refuse(let refusal):
+            refuse(id, request, refusal)
         case .upgrade(let channel, let acceptKey):
+            if let refusal = refusalOfUpgrade(id) { return refuse(id, request, refusal) }
             upgrade(id, to: channel, acceptKey: acceptKey)
         }
     }
@@ -101,44 +102,36 @@ extension Relay where S: ~Copyable {
             headers: [HTTPHeader("Content-Type", "application/json")], body: Array(body.utf8))
     }
 
-    private mutating func respond(
-        _ response: HTTPResponse, to id: SlotID, refusal: String? = nil
-    ) {
-        if let refusal { metrics.refusals[refusal, default: 0] += 1 }
+    mutating func respond(_ response: HTTPResponse, to id: SlotID) {
         reply.removeAll(keepingCapacity: true)
         let action = clients[id].machine.respond(response, now: loop.now, reply: &reply)
         loop.queue(reply, on: &clients[id].socket)
         perform(action, on: id)
     }
 
-    /// Answers a request that is refused for a limit.
-    private mutating func refuse(_ id: SlotID, status: Int, _ reason: String, text: String) {
-        var metadata = metadata(ofClient: id)
-        metadata["status"] = .stringConvertible(status)
-        refuse(reason, metadata)
-        respond(
-            HTTPResponse(status: status, headers: [HTTPHeader("Retry-After", "5")], text: text),
-            to: id)
+    /// Why a proper upgrade is not taken all the same; a client that is taken is counted for its
+    /// address.
+    private mutating func refusalOfUpgrade(_ id: SlotID) -> Refusal? {
+        guard takesWebSockets else {
+            // The page tries again after a plain failure, as it would with nobody listening here.
+            return Refusal(
+                status: 503, headers: [HTTPHeader("Retry-After", "1")],
+                text: unreadiness.joined(separator: ", "), reason: "not_ready")
+        }
+        guard metrics.connectionsActive < options.connectionLimit else {
+            return Refusal(
+                status: 503, headers: [HTTPHeader("Retry-After", "5")],
+                text: "too many connections", reason: "connection_limit")
+        }
+        guard enter(id) else {
+            return Refusal(
+                status: 429, headers: [HTTPHeader("Retry-After", "5")],
+                text: "too many connections of your address", reason: "address_limit")
+        }
+        return nil
     }
 
     private mutating func upgrade(_ id: SlotID, to channel: ChannelName, acceptKey: String) {
-        guard takesWebSockets else {
-            // The page tries again after a plain failure, as it would with nobody listening here.
-            respond(
-                HTTPResponse(
-                    status: 503, headers: [HTTPHeader("Retry-After", "1")],
-                    text: unreadiness.joined(separator: ", ")), to: id, refusal: "not_ready")
-            return
-        }
-        guard metrics.connectionsActive < options.connectionLimit else {
-            refuse(id, status: 503, "connection_limit", text: "too many connections")
-            return
-        }
-        guard enter(id) else {
-            refuse(
-                id, status: 429, "address_limit", text: "too many connections of your address")
-            return
-        }
         clients[id].machine.upgrade(to: channel, acceptKey: acceptKey, now: loop.now)
         metrics.connectionsActive += 1
         clients[id].isActive = true

@@ -103,6 +103,7 @@ extension Relay where S: ~Copyable {
     /// The connection's last bytes are queued; its subscription is of no more use.
     mutating func finishClient(_ id: SlotID, _ end: ClientEnd) {
         clients[id].end = end
+        noteRefusal(id, end)
         deactivate(id)
         loop.markDirty(&clients[id].socket)
         releaseLink(of: id)
@@ -118,6 +119,7 @@ extension Relay where S: ~Copyable {
 
     /// Closes the connection and forgets it.
     mutating func closeClient(_ id: SlotID, _ end: ClientEnd) {
+        if clients[id].end == nil { noteRefusal(id, end) }
         let end = clients[id].end ?? end
         deactivate(id)
         releaseLink(of: id)
@@ -140,18 +142,6 @@ extension Relay where S: ~Copyable {
     }
 
     private mutating func logEnd(of id: SlotID, _ end: ClientEnd, unsent: Int) {
-        if let refusal = end.refusal { metrics.refusals[refusal, default: 0] += 1 }
-        switch end {
-        case .badRequest(let status, let reason):
-            log.server.debug(
-                "request refused",
-                metadata: ["status": .stringConvertible(status), "reason": "\(reason)"])
-        case .requestTimeout:
-            log.server.debug(
-                "request refused",
-                metadata: metadata(ofClient: id).merging(["reason": "\(end.reason)"]) { $1 })
-        default: break
-        }
         guard clients[id].machine.channel != nil else { return }
         var metadata = metadata(ofClient: id)
         metadata["reason"] = "\(end.reason)"

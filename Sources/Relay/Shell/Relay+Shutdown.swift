@@ -28,11 +28,12 @@ extension Relay where S: ~Copyable {
         return phase == .serving
     }
 
-    /// Begins the shutdown; a second signal ends the process by the system's own hand.
+    /// Begins the shutdown; a second signal ends the process at once, by its handler or, where it
+    /// came together with the first, from here.
     mutating func beginShutdown(signal: Int32) {
         let delay: Nanoseconds
         switch phase {
-        case .draining, .stopped: return
+        case .draining, .stopped: return options.onSecondSignal(signal)
         // Nobody was ever told that it is ready.
         case .starting: delay = .zero
         case .serving: delay = settings.drainDelay

@@ -68,8 +68,8 @@ enum RelayPhase: Equatable, Sendable {
 
 /// The relay on one event loop: it interprets the actions of the machines.
 ///
-/// The files beside this one hold the parts: `Relay+Accepting`, `Relay+Clients`, `Relay+Delivery`,
-/// `Relay+Links`, `Relay+TLS`, `Relay+Broker`, `Relay+Shutdown`.
+/// The files beside this one hold the parts: `Relay+Accepting`, `Relay+Clients`, `Relay+Refusals`,
+/// `Relay+Delivery`, `Relay+Links`, `Relay+TLS`, `Relay+Broker`, `Relay+Shutdown`.
 struct Relay<S: Sys & ~Copyable>: ~Copyable {
     /// Connections accepted in one turn, at most.
     static var acceptLimit: Int { 64 }
@@ -139,7 +139,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var linkLogLimit = LogRateLimit(lines: 50, per: .seconds(1))
     var acceptLogLimit = LogRateLimit(lines: 1, per: .seconds(10))
     var acceptRateLogLimit = LogRateLimit(lines: 1, per: .seconds(10))
-    var refusalLogLimit = LogRateLimit(lines: 10, per: .seconds(10))
+    var refusalLog = RefusalLog()
     var standstillLogLimit = LogRateLimit(lines: 1, per: .seconds(10))
 
     init(

@@ -25,6 +25,8 @@ struct RelayOptions: Sendable {
     var droppedTraceLines: @Sendable () -> UInt64 = { 0 }
     /// Called when a shutdown begins.
     var onShutdown: @Sendable () -> Void = {}
+    /// Called with a signal that came before the first one was handled: the process is to end.
+    var onSecondSignal: @Sendable (Int32) -> Void = { _ in }
 }
 
 /// The loggers of the relay's parts; the label is the line's `component`.

@@ -20,13 +20,17 @@ import Glibc
     private let signals: Descriptor
     private let resolver: Resolver
     private var kernelEvents: [epoll_event]
+    /// Who may connect to Unix sockets that are listened on.
+    private let socketMode: SocketMode?
     /// The files of the Unix sockets that are listened on.
     private var socketFiles: [(listener: Descriptor, file: SocketFile)] = []
 
-    /// Makes the loop's world; `signals` are delivered as events from now on.
+    /// Makes the loop's world; `signals` are delivered as events from now on, and the files of Unix
+    /// sockets get `socketMode`, or what the process's umask leaves.
     ///
     /// Call it before any other thread is started, so that every thread blocks the signals.
-    init(signals watched: [Int32]) throws(SystemError) {
+    init(signals watched: [Int32], socketMode: SocketMode? = nil) throws(SystemError) {
+        self.socketMode = socketMode
         var set = sigset_t()
         unsafe sigemptyset(&set)
         for signal in watched { unsafe sigaddset(&set, signal) }
@@ -79,7 +83,8 @@ import Glibc
         -> (Descriptor, SocketAddress)
     {
         let socketAddress = try ListenSocket.address(of: address)
-        let descriptor = try ListenSocket.open(socketAddress, backlog: Self.backlog)
+        let descriptor = try ListenSocket.open(
+            socketAddress, mode: socketMode, backlog: Self.backlog)
         if let file = SocketFile(at: socketAddress) { socketFiles.append((descriptor, file)) }
         watch(descriptor, token: token, for: .read)
         return (descriptor, ListenSocket.localAddress(of: descriptor) ?? socketAddress)

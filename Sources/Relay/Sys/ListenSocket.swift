@@ -50,8 +50,11 @@ enum ListenSocket {
         return address
     }
 
-    /// Opens a nonblocking listening socket.
-    static func open(_ address: SocketAddress, backlog: Int32) throws(SystemError) -> Descriptor {
+    /// Opens a nonblocking listening socket; the file of a Unix socket gets `mode`, or what the
+    /// umask leaves.
+    static func open(
+        _ address: SocketAddress, mode: SocketMode? = nil, backlog: Int32
+    ) throws(SystemError) -> Descriptor {
         if address.family == AF_UNIX { removeStaleSocket(at: address) }
         let flags = Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let descriptor = socket(address.family, Int32(SOCK_STREAM.rawValue) | flags, 0)
@@ -65,13 +68,25 @@ enum ListenSocket {
         if address.family == AF_INET6 {
             _ = unsafe setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &off, size)
         }
-        let bound = unsafe address.withSockaddr { unsafe bind(descriptor, $0, $1) }
+        let bound = bind(descriptor, to: address, mode: address.family == AF_UNIX ? mode : nil)
         guard bound == 0, Glibc.listen(descriptor, backlog) == 0 else {
             let error = SystemError.last
             _ = Glibc.close(descriptor)
             throw error
         }
         return descriptor
+    }
+
+    /// Binds the socket. The kernel makes its file with all permissions but those in the umask, so
+    /// that it has the right ones from its first moment on.
+    private static func bind(
+        _ descriptor: Descriptor, to address: SocketAddress, mode: SocketMode?
+    ) -> Int32 {
+        let former = mode.map { umask(mode_t(SocketMode.all.bits & ~$0.bits)) }
+        let result = unsafe address.withSockaddr { unsafe Glibc.bind(descriptor, $0, $1) }
+        // Nothing of what umask does touches errno.
+        if let former { _ = umask(former) }
+        return result
     }
 
     /// The address that the socket is bound to.

@@ -118,6 +118,9 @@ struct SettingsLoaderTests {
             $0.redisSentinelPassword = Secret("s3cr3t")
         },
         Change("STATUS_MAX_CONNECTIONS", "100") { $0.maxConnections = 100 },
+        Change("STATUS_LISTEN_MODE", "0660") { $0.listenMode = SocketMode(0o660) },
+        Change("STATUS_LISTEN_MODE", "600", "0600") { $0.listenMode = SocketMode(0o600) },
+        Change("STATUS_LISTEN_MODE", "0o777", "0777") { $0.listenMode = SocketMode(0o777) },
         Change("STATUS_DRAIN_DELAY", "5s") { $0.drainDelay = .seconds(5) },
         Change("STATUS_DRAIN_WINDOW", "60s", "1m") { $0.drainWindow = .seconds(60) },
         Change("STATUS_ACCEPT_RATE", "0") { $0.acceptRate = 0 },

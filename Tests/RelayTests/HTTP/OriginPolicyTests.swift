@@ -25,7 +25,50 @@ struct OriginPolicyTests {
         Vector("https://a.example", "a.example", ["x"], true),
         Vector("http://A.Example:8080", "a.eXAMPLE:8080", ["x"], true),
         Vector("http://a.example:8080", "a.example", ["x"], false),
-        Vector("http://a.example", "a.example:80", ["x"], false),
+        Vector("http://a.example", "a.example:80", ["x"], true),
+        Vector("http://a.example:80", "a.example", ["x"], true),
+        Vector("https://a.example", "a.example:443", ["x"], true),
+        Vector("https://a.example:443", "a.example", ["x"], true),
+        Vector("https://a.example:443", "a.example:443", ["x"], true),
+        Vector("https://[::1]", "[::1]:443", ["x"], true),
+        Vector("https://[::1]:443", "[::1]", ["x"], true),
+        Vector("https://a.example", "a.example:80", ["x"], false),
+        Vector("http://a.example", "a.example:443", ["x"], false),
+        Vector("https://a.example:80", "a.example", ["x"], false),
+        Vector("app://a.example", "a.example:443", ["x"], false),
+        Vector("https://a.example:4430", "a.example", ["x"], false),
+        Vector("https://a.example", "a.example:", ["x"], true),
+        Vector("https://a.example", "", ["x"], false),
+        Vector("https://b.example", "a.example", ["https://b.example:443"], true),
+        Vector("https://b.example:443", "a.example", ["https://b.example"], true),
+        Vector("https://b.example", "a.example", ["b.example:443"], true),
+        Vector("http://b.example", "a.example", ["b.example:443"], false),
+        Vector("http://b.example", "a.example", ["b.example:80"], true),
+        Vector("http://b.example", "a.example", ["https://b.example:80"], false),
+        Vector("https://b.example:443", "a.example", ["*.example"], true),
+        Vector("https://b.example", "a.example", ["b.example:*"], true),
+        Vector("https://b.example", "a.example", ["https://b.example/"], true),
+        Vector("https://b.example", "a.example", ["b.example//"], true),
+        Vector("https://b.example", "a.example", ["\"https://b.example\""], true),
+        Vector("https://b.example", "a.example", [" 'b.example' "], true),
+        Vector("https://b.example", "a.example", ["wss://b.example"], true),
+        Vector("http://b.example", "a.example", ["wss://b.example"], false),
+        Vector("https://b.example", "a.example", ["https://*"], true),
+        Vector("https://b.example:8443", "a.example", ["https://*/"], true),
+        Vector("https://b.example", "a.example", ["https://b.example/app"], false),
+        Vector("https://b.example", "a.example", ["*"], true),
+        Vector("http://[::1]", "a.example", ["[::1]"], true),
+        Vector("http://[::1]:9002", "a.example", ["[::1]:9002"], true),
+        Vector("http://[::1]:9002", "a.example", ["http://[::1]:9002/"], true),
+        Vector("http://[::1]:9003", "a.example", ["[::1]:9002"], false),
+        Vector("http://[::1]:9003", "a.example", ["[::1]:*"], true),
+        Vector("http://[::1]", "a.example", ["::1"], true),
+        Vector("http://[::1]", "a.example", ["[0:0:0:0:0:0:0:1]"], true),
+        Vector("http://[2001:db8::7]", "a.example", ["[2001:DB8::*]"], true),
+        Vector("http://:", "a.example", ["[::1]"], false),
+        Vector("http://1", "a.example", ["[::1]"], false),
+        Vector("null", "a.example", ["null"], true),
+        Vector("https://null", "a.example", ["null"], false),
         Vector("https://b.example", "a.example", ["x"], false),
         Vector("https://b.example", "a.example", ["x", "B.Example"], true),
         Vector("https://b.example:444", "a.example", ["b.example"], false),
@@ -87,6 +130,44 @@ struct OriginPolicyTests {
         ] as [(String, String, Bool)])
     func wildcards(pattern: String, text: String, isMatch: Bool) throws {
         #expect(try #require(Glob(pattern)).matches(text) == isMatch)
+    }
+
+    @Test(
+        "have patterns with commas or blanks between them, and quotes that a file left",
+        arguments: [
+            ("a,b", ["a", "b"]), (" a , b ,", ["a", "b"]), ("a b\tc\nd", ["a", "b", "c", "d"]),
+            ("\"a,b\"", ["a", "b"]), ("'a' \"b\"", ["a", "b"]), ("\"\"", []), ("", []), (",", []),
+        ])
+    func lists(text: String, patterns: [String]) {
+        #expect(OriginPattern.list(text) == patterns)
+    }
+
+    @Test(
+        "have patterns that can never match, which say why",
+        arguments: [
+            ("https://b.example/app", "has a path"), ("b.example/app", "has a slash"),
+            ("https:/b.example", "has a slash"), ("https//b.example", "has a slash"),
+            ("https://u@b.example", "has the character \"@\""), (".b.example", "begins with a dot"),
+            ("https:b.example", "has a port"), ("b.example:99999", "has a port"),
+            ("b.example:http", "has a port"), ("https://", "has no host"), ("[a", "is malformed"),
+            ("b\u{FC}cher.example", "is not ASCII"), ("b.example#x", "has the character \"#\""),
+            ("a;b", "has the character \";\""), ("://b", "has a scheme"),
+            ("ht tp://b", "has a scheme"),
+        ])
+    func flaws(pattern: String, flaw: String) {
+        #expect(OriginPattern.flaw(of: pattern)?.hasPrefix(flaw) == true)
+    }
+
+    @Test(
+        "have patterns without a flaw",
+        arguments: [
+            "b.example", "*.b.example", "https://*", "*", "*://b", "http*://b", "b:*", "b:80[0-9]0",
+            "[::1]", "[::1]:9002", "::1", "https://[::1]/", "https://B.example:443/", "null", "b.",
+            "\"b\"", "[a-c].set.example", "localhost:5173", "\\[::1\\]", "wss://b", "one?.b", "a_b",
+            "chrome-extension://abc",
+        ])
+    func sound(pattern: String) {
+        #expect(OriginPattern.flaw(of: pattern) == nil)
     }
 
     @Test(

@@ -13,6 +13,9 @@ import WSFrame
         ("/a:b/c", 400, "invalid channel"), ("/a%zz:b", 400, "invalid channel"),
         ("/a%00:b", 400, "invalid channel"), ("//a:b", 400, "invalid channel"),
         ("/a:b;c", 400, "invalid channel"), ("/:b", 400, "invalid channel"),
+        ("/health/", 200, "OK"), ("/ready/", 200, "[]"), ("/health?x=/", 200, "OK"),
+        ("/metrics/", 404, "not found"), ("/console/", 404, "not found"),
+        ("/health//", 400, "invalid channel"), ("http://relay.test/health", 200, "OK"),
         ("/run:status", 426, "this is a WebSocket"),
     ])
     func aPathGetsItsAnswer(path: String, status: Int, body: String) {
@@ -42,11 +45,94 @@ import WSFrame
         #expect(!console.body.contains("{{nonce}}"))
     }
 
-    @Test(arguments: ["POST", "HEAD", "PUT", "DELETE", "OPTIONS"])
+    @Test(arguments: ["POST", "PUT", "DELETE", "OPTIONS", "head", "CONNECT"])
     func anotherMethodGets405(method: String) {
-        let answer = SimulatedDaemon().get("/run:status", method: method)
+        let path = method == "CONNECT" ? "relay.test:80" : "/run:status"
+        let answer = SimulatedDaemon().get(path, method: method)
         #expect(answer.status == 405)
-        #expect(answer.head.contains("Allow: GET\r\n"))
+        #expect(answer.head.contains("Allow: GET, HEAD\r\n"))
+    }
+
+    @Test(arguments: ["/health", "/ready", "/console/", "/", "/bad", "/run:status", "/%"])
+    func headIsAnsweredAsGetWithoutTheBody(path: String) {
+        let daemon = SimulatedDaemon { $0.consoleEnabled = true }
+        func known(_ head: String) -> [Substring] {
+            head.split(separator: "\r\n").filter { !$0.hasPrefix("Content-Security-Policy") }
+        }
+        let get = daemon.get(path)
+        let head = daemon.get(path, method: "HEAD")
+        #expect(known(head.head) == known(get.head))
+        #expect(head.body.isEmpty && !get.body.isEmpty)
+    }
+
+    @Test func headOfAChannelIsNoUpgrade() {
+        let daemon = SimulatedDaemon()
+        let page = daemon.connect()
+        page.sendUpgrade()
+        page.connection.toDaemon.replaceSubrange(0..<3, with: Array("HEAD".utf8))
+        daemon.settle()
+        #expect(page.status == 426)
+    }
+
+    @Test(arguments: [
+        ("HEAD /\u{E9} HTTP/1.1\r\n", 400), ("HEAD / HTTP/2.0\r\n", 505),
+        ("HEAD / HTTP/1.1\r\n\r\n", 400), ("\r\nHEAD / HTTP/1.1\r\nX : y\r\n", 400),
+        ("HEAD / HTTP/1.1\r\nX: \(String(repeating: "y", count: 17_000))\r\n", 431),
+        ("HEAD /\(String(repeating: "y", count: 17_000))", 414),
+    ])
+    func aRefusalOfAHeadHasNoBody(bytes: String, status: Int) {
+        let daemon = SimulatedDaemon()
+        let page = daemon.connect()
+        page.send(bytes)
+        daemon.settle()
+        #expect(page.status == status)
+        #expect(page.body.isEmpty)
+    }
+
+    @Test func aHeadThatIsLateHasNoBodyEither() {
+        let daemon = SimulatedDaemon()
+        let page = daemon.connect()
+        page.send("HEAD /health HTTP/1.1\r\n")
+        daemon.advance(ClientConnection.requestLimit)
+        #expect(page.status == 408)
+        #expect(page.body.isEmpty)
+    }
+
+    // MARK: - HTTP/1.0
+
+    @Test(arguments: [
+        ("GET /health HTTP/1.0\r\n\r\n", 200, "OK"), ("HEAD /ready HTTP/1.0\r\n\r\n", 200, ""),
+        ("GET /ready/ HTTP/1.0\r\nHost: a\r\nConnection: close\r\n\r\n", 200, "[]"),
+        ("GET /metrics HTTP/1.0\r\n\r\n", 404, "not found"),
+        ("GET / HTTP/1.0\r\n\r\n", 404, "not found"),
+        // HAProxy's `option httpchk PATH` takes 2xx and 3xx for health.
+        ("OPTIONS /health HTTP/1.0\r\n\r\n", 200, "OK"),
+        ("OPTIONS / HTTP/1.0\r\n\r\n", 200, "[]"),
+        ("OPTIONS * HTTP/1.0\r\n\r\n", 405, "method not allowed"),
+        ("POST /health HTTP/1.0\r\n\r\n", 405, "method not allowed"),
+        ("GET /health HTTP/1.0\r\nContent-Length: 0\r\n\r\n", 200, "OK"),
+        ("GET /health HTTP/1.1\r\nHost:\r\n\r\n", 200, "OK"),
+        ("GET /run:status HTTP/1.0\r\n\r\n", 426, "this is a WebSocket"),
+    ])
+    func version1_0IsServed(bytes: String, status: Int, body: String) {
+        let daemon = SimulatedDaemon()
+        let page = daemon.connect()
+        page.send(bytes)
+        daemon.settle()
+        #expect(page.status == status)
+        #expect(page.head.hasPrefix("HTTP/1.1 ") && page.head.contains("Connection: close\r\n"))
+        #expect(page.body == body)
+    }
+
+    @Test func aChannelIsNotUpgradedInVersion1_0() {
+        let daemon = SimulatedDaemon()
+        let page = daemon.connect()
+        page.sendUpgrade()
+        let request = String(decoding: page.connection.toDaemon, as: UTF8.self)
+        page.connection.toDaemon = Array(request.replacing("HTTP/1.1", with: "HTTP/1.0").utf8)
+        daemon.settle()
+        #expect(page.status == 426)
+        #expect(daemon.redis.subscribers.isEmpty)
     }
 
     @Test(arguments: [
@@ -80,7 +166,7 @@ import WSFrame
         ("\(String(repeating: "GET", count: 1))  / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("GET / HTTP/1.1\nHost: a\n\n", 400), ("GET / HTTP/1.1\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
-        ("GET / HTTP/1.0\r\nHost: a\r\n\r\n", 505), ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        ("GET / HTTP/0.9\r\nHost: a\r\n\r\n", 505), ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
         ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\r\n\r\n", 400),
     ])
     func illFormedRequestsGetAStatusAndAnEnd(bytes: String, status: Int) {

@@ -1,0 +1,68 @@
+import Logging
+import WSFrame
+
+// What is refused: each one is counted, and leaves a warning at a limited rate.
+extension Relay where S: ~Copyable {
+    /// Counts a connection that is refused or gives way before it has asked for anything.
+    mutating func refuseConnection(_ reason: String, _ metadata: Logger.Metadata) {
+        metrics.refusals[reason, default: 0] += 1
+        warn("refused for a limit", reason, subject: "", metadata)
+    }
+
+    /// Answers a request with a refusal.
+    mutating func refuse(_ id: SlotID, _ request: HTTPRequest, _ refusal: Refusal) {
+        let status = refusal.response.status
+        noteRefusal(
+            id, refusal.reason, status: status, detail: refusal.detail, RefusedRequest(request))
+        respond(refusal.response, to: id)
+    }
+
+    /// Counts an end that is a refusal: of a head that cannot be read, or that does not come.
+    mutating func noteRefusal(_ id: SlotID, _ end: ClientEnd) {
+        switch end {
+        case .badRequest(let bad):
+            noteRefusal(
+                id, end.reason, status: bad.error.status, detail: bad.error.reason, bad.request)
+        case .requestTimeout(let request, let isAnswered):
+            noteRefusal(
+                id, end.reason, status: isAnswered ? 408 : nil,
+                detail: isAnswered ? "the head is not complete" : "nothing was asked", request)
+        case .messageRate:
+            // The line at the end of the WebSocket tells of it.
+            metrics.refusals[end.reason, default: 0] += 1
+        default: break
+        }
+    }
+
+    private mutating func noteRefusal(
+        _ id: SlotID, _ reason: String, status: Int?, detail: String, _ request: RefusedRequest?
+    ) {
+        metrics.refusals[reason, default: 0] += 1
+        var metadata = metadata(ofClient: id)
+        metadata["error"] = "\(detail)"
+        if let status { metadata["status"] = .stringConvertible(status) }
+        if let method = request?.method { metadata["method"] = "\(method)" }
+        if let path = request?.path { metadata["path"] = "\(path)" }
+        if let origin = request?.origin { metadata["origin"] = "\(origin)" }
+        if let host = request?.host { metadata["host"] = "\(host)" }
+        let address = clients[id].address.map { "\($0)" } ?? clients[id].peer
+        // The page's origin is what the operator has to know, whichever page it was.
+        let subject =
+            reason == "origin"
+            ? request?.origin ?? "" : "\(address) \(request?.path ?? "") \(detail)"
+        warn("request refused", reason, subject: subject, metadata)
+    }
+
+    private mutating func warn(
+        _ message: Logger.Message, _ reason: String, subject: String, _ metadata: Logger.Metadata
+    ) {
+        guard
+            case .logged(let suppressed) = refusalLog.admit(
+                reason: reason, subject: subject, at: loop.now)
+        else { return }
+        var metadata = metadata
+        metadata["reason"] = "\(reason)"
+        if suppressed > 0 { metadata["suppressed"] = .stringConvertible(suppressed) }
+        log.server.warning(message, metadata: metadata)
+    }
+}
