@@ -60,17 +60,6 @@ def test_messages_before_the_signal_are_delivered_before_the_hangup(
     assert daemon.wait() == 0
 
 
-def test_a_second_signal_ends_the_process_at_once(start_daemon, redis, raw, channel):
-    daemon = start_daemon(redis, STATUS_SHUTDOWN_TIMEOUT="1m")
-    # This client never answers the close frame.
-    connection = raw(daemon).upgrade(channel)
-    daemon.signal()
-    assert connection.read_until(CLOSE).code == 1012
-    assert daemon.is_running
-    daemon.signal()
-    assert daemon.wait(1) == -signal.SIGTERM
-
-
 def test_a_client_that_never_answers_the_close_is_cut_off_in_time(
         start_daemon, redis, raw, channel):
     daemon = start_daemon(redis, STATUS_SHUTDOWN_TIMEOUT="300ms")

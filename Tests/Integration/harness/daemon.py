@@ -60,14 +60,14 @@ def _set_limits(limits):
 class Daemon:
     """A running daemon with what it has written so far."""
 
-    def __init__(self, settings, arguments=(), limits=None):
+    def __init__(self, settings, arguments=(), limits=None, before=None):
         self.lines = []
         self.stderr = ""
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
             [str(binary()), *arguments], env=_environment(_DEFAULTS | settings),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            preexec_fn=(lambda: _set_limits(limits)) if limits else None)
+            preexec_fn=(lambda: _set_limits(limits)) if limits else before)
         self._readers = [
             threading.Thread(target=self._collect_lines, daemon=True),
             threading.Thread(target=self._collect_errors, daemon=True),
