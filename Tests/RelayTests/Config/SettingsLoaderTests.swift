@@ -182,6 +182,11 @@ struct SettingsLoaderTests {
         ("STATUS_TRUSTED_PROXIES", "10.0.0.1,proxy.example"), ("STATUS_TRUSTED_PROXIES", ","),
         ("STATUS_ALLOWED_ORIGINS", "[a"), ("STATUS_ALLOWED_ORIGINS", "a.example,[b"),
         ("STATUS_ALLOWED_ORIGINS", ","), ("STATUS_ALLOWED_ORIGINS", " "),
+        ("STATUS_ALLOWED_ORIGINS", "\"\""), ("STATUS_ALLOWED_ORIGINS", "[::1"),
+        ("STATUS_LISTEN_MODE", "rw"), ("STATUS_LISTEN_MODE", "0888"),
+        ("STATUS_LISTEN_MODE", "1777"), ("STATUS_LISTEN_MODE", "-660"),
+        ("STATUS_LISTEN_MODE", "66"), ("STATUS_LISTEN_MODE", "00660"),
+        ("STATUS_LISTEN_MODE", "0x1b0"), ("STATUS_LISTEN_MODE", " 0660"),
         ("STATUS_REDIS_TLS_CA_FILE", "a\0b"), ("STATUS_REDIS_TLS_CERT_FILE", "a\0b"),
         ("STATUS_REDIS_TLS_KEY_FILE", "a\0b"), ("STATUS_REDIS_TLS_SERVER_NAME", "a b"),
         ("STATUS_REDIS_TLS_INSECURE_SKIP_VERIFY", "maybe"), ("STATUS_MEMORY_BUDGET", "much"),
@@ -215,7 +220,8 @@ struct SettingsLoaderTests {
 
     /// The settings whose default would let in, trust or reach more than the value was meant to.
     static let narrowing: Set<String> = [
-        "STATUS_LISTEN_ADDR", "STATUS_ALLOWED_ORIGINS", "STATUS_REDIS_URL", "STATUS_REDIS_URL_FILE",
+        "STATUS_LISTEN_ADDR", "STATUS_LISTEN_MODE", "STATUS_ALLOWED_ORIGINS", "STATUS_REDIS_URL",
+        "STATUS_REDIS_URL_FILE",
         "STATUS_REDIS_PASSWORD", "STATUS_REDIS_PASSWORD_FILE", "STATUS_REDIS_SENTINEL_USERNAME",
         "STATUS_REDIS_SENTINEL_PASSWORD", "STATUS_REDIS_SENTINEL_PASSWORD_FILE",
         "STATUS_REDIS_TLS_CA_FILE", "STATUS_REDIS_TLS_CERT_FILE", "STATUS_REDIS_TLS_KEY_FILE",
@@ -234,6 +240,24 @@ struct SettingsLoaderTests {
         ]
         let tried = Set(Self.refused.map(\.0)).union(free)
         #expect(SettingsTable.rows.map(\.variable).filter { !tried.contains($0) } == [])
+    }
+
+    @Test("warns of patterns of origins that match no page, and of modes without effect")
+    func unlikelyListening() {
+        let origins = load(["STATUS_ALLOWED_ORIGINS": "a.example https://b.example/app \"[::1]\""])
+        #expect(origins.settings.allowedOrigins == ["a.example", "https://b.example/app", "[::1]"])
+        #expect(
+            origins.warnings.map(\.description) == [
+                "STATUS_ALLOWED_ORIGINS has a pattern that matches no page: \"https://b.example/app\""
+                    + " has a path, which no origin has"
+            ])
+        #expect(!origins.isFaulty)
+        let mode = load(["STATUS_LISTEN_MODE": "0660"])
+        #expect(mode.warnings.map(\.name) == ["STATUS_LISTEN_MODE"])
+        let unix = ["STATUS_LISTEN_ADDR": "unix:/run/s"]
+        #expect(load(unix.merging(["STATUS_LISTEN_MODE": "0660"]) { $1 }).warnings.isEmpty)
+        let closed = load(unix.merging(["STATUS_LISTEN_MODE": "0555"]) { $1 })
+        #expect(closed.warnings.map(\.name) == ["STATUS_LISTEN_MODE"] && !closed.isFaulty)
     }
 
     @Test("takes a bad flag for a usage error", arguments: refused)
