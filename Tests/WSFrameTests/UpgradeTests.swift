@@ -1,5 +1,6 @@
 import Testing
 import WSFrame
+import WSFrameProperties
 
 @Suite("The upgrade (RFC 6455, section 4)")
 struct UpgradeTests {
@@ -163,6 +164,17 @@ struct UpgradeTests {
         case .accept: #expect(isWellFormed)
         case .refuse(let status, _, _): #expect(!isWellFormed && status == 400)
         case .none: Issue.record("no upgrade")
+        }
+    }
+
+    @Test("lists of extensions are judged as by the grammar, whatever stands in them")
+    func randomExtensions() throws {
+        let pieces = Array("ab;;==,,\"\"\\ \t-é(").map(String.init)
+        var generator = PropertyTests.Generator(state: 6455)
+        for _ in 0..<2_000 {
+            let length = Int.random(in: 0...12, using: &generator)
+            let text = (0..<length).compactMap { _ in pieces.randomElement(using: &generator) }
+            try HTTPProperties.check(Array(text.joined().utf8))
         }
     }
 

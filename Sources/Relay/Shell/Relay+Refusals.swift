@@ -6,7 +6,9 @@ extension Relay where S: ~Copyable {
     /// Counts a connection that is refused or gives way before it has asked for anything.
     mutating func refuseConnection(_ reason: String, _ metadata: Logger.Metadata) {
         metrics.refusals[reason, default: 0] += 1
-        warn("refused for a limit", reason, subject: "", metadata)
+        if let suppressed = admit(reason, "") {
+            warn("refused for a limit", reason, suppressed, metadata)
+        }
     }
 
     /// Answers a request with a refusal.
@@ -38,6 +40,12 @@ extension Relay where S: ~Copyable {
         _ id: SlotID, _ reason: String, status: Int?, detail: String, _ request: RefusedRequest?
     ) {
         metrics.refusals[reason, default: 0] += 1
+        let address = clients[id].address.map { "\($0)" } ?? clients[id].peer
+        // The page's origin is what the operator has to know, whichever page it was.
+        let subject =
+            reason == "origin"
+            ? request?.origin ?? "" : "\(address) \(request?.path ?? "") \(detail)"
+        guard let suppressed = admit(reason, subject) else { return }
         var metadata = metadata(ofClient: id)
         metadata["error"] = "\(detail)"
         if let status { metadata["status"] = .stringConvertible(status) }
@@ -45,21 +53,22 @@ extension Relay where S: ~Copyable {
         if let path = request?.path { metadata["path"] = "\(path)" }
         if let origin = request?.origin { metadata["origin"] = "\(origin)" }
         if let host = request?.host { metadata["host"] = "\(host)" }
-        let address = clients[id].address.map { "\($0)" } ?? clients[id].peer
-        // The page's origin is what the operator has to know, whichever page it was.
-        let subject =
-            reason == "origin"
-            ? request?.origin ?? "" : "\(address) \(request?.path ?? "") \(detail)"
-        warn("request refused", reason, subject: subject, metadata)
+        warn("request refused", reason, suppressed, metadata)
     }
 
-    private mutating func warn(
-        _ message: Logger.Message, _ reason: String, subject: String, _ metadata: Logger.Metadata
+    /// How many refusals of the reason have left no line since the last one that did; nil where this
+    /// one leaves none either.
+    private mutating func admit(_ reason: String, _ subject: String) -> UInt64? {
+        switch refusalLog.admit(reason: reason, subject: subject, at: loop.now) {
+        case .logged(let suppressed): suppressed
+        case .suppressed: nil
+        }
+    }
+
+    private func warn(
+        _ message: Logger.Message, _ reason: String, _ suppressed: UInt64,
+        _ metadata: Logger.Metadata
     ) {
-        guard
-            case .logged(let suppressed) = refusalLog.admit(
-                reason: reason, subject: subject, at: loop.now)
-        else { return }
         var metadata = metadata
         metadata["reason"] = "\(reason)"
         if suppressed > 0 { metadata["suppressed"] = .stringConvertible(suppressed) }

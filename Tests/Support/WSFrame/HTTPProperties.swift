@@ -21,6 +21,34 @@ public enum HTTPProperties {
             try checkRequest(request, Array(input[..<end]))
         }
         try checkResponse(input)
+        try checkExtensions(input)
+    }
+
+    /// An upgrade with the input as its list of extensions is refused exactly where the grammar says
+    /// so.
+    private static func checkExtensions(_ input: [UInt8]) throws(PropertyFailure) {
+        let head = """
+            GET / HTTP/1.1\r
+            Host: h\r
+            Upgrade: websocket\r
+            Connection: Upgrade\r
+            Sec-WebSocket-Version: 13\r
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
+            Sec-WebSocket-Extensions:\u{20}
+            """
+        let bytes = Array(head.utf8) + input + Array("\r\n\r\n".utf8)
+        guard case .request(let request, _) = parse(bytes, steps: [bytes.count]) else { return }
+        let values = request.headers.values("Sec-WebSocket-Extensions")
+        var isAccepted = false
+        switch WebSocketUpgrade(request) {
+        case .accept: isAccepted = true
+        case .refuse(_, _, let reason) where reason == "bad Sec-WebSocket-Extensions": break
+        // Lines of the input's own have spoilt something else.
+        case .refuse, .none: return
+        }
+        guard isAccepted == ReferenceExtensions.areWellFormed(values) else {
+            throw .init("extensions: \(values), accepted: \(isAccepted)")
+        }
     }
 
     /// Feeds growing prefixes, each shifted to another offset of its buffer.
@@ -45,7 +73,15 @@ public enum HTTPProperties {
     private static func checkRequest(
         _ request: HTTPRequest, _ head: [UInt8]
     ) throws(PropertyFailure) {
-        _ = WebSocketUpgrade(request)
+        if request.minorVersion == 0, WebSocketUpgrade(request) != .none {
+            throw .init("an upgrade in HTTP/1.0: \(request)")
+        }
+        guard request.minorVersion == 0 || request.headers["Host"] != nil else {
+            throw .init("no Host: \(request)")
+        }
+        if HTTPRequestParser.isHead(head.span) != (request.method == "HEAD") {
+            throw .init("HEAD or not: \(request)")
+        }
         guard head.suffix(4) == [13, 10, 13, 10], head.count <= HTTPLimits().maxHeadLength,
             request.headers.fields.count <= HTTPLimits().maxHeaderCount
         else { throw .init("head: \(head)") }
