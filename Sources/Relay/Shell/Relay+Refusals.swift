@@ -6,7 +6,7 @@ extension Relay where S: ~Copyable {
     /// Counts a connection that is refused or gives way before it has asked for anything.
     mutating func refuseConnection(_ reason: String, _ metadata: Logger.Metadata) {
         metrics.refusals[reason, default: 0] += 1
-        if let suppressed = admit(reason, "") {
+        if let suppressed = admit(reason, metadata["peer"].map { "\($0)" } ?? "") {
             warn("refused for a limit", reason, suppressed, metadata)
         }
     }

@@ -51,7 +51,7 @@ import WSFrame
         daemon.settle()
         #expect(pages.map(\.isClosed) == [true, true, false, false, false])
         #expect(daemon.metrics.refusals == ["gave_way": 2])
-        #expect(daemon.log.lines("\"reason\":\"gave_way\"").count == 1)
+        #expect(daemon.log.lines("\"reason\":\"gave_way\"").count == 2)
         #expect(daemon.get("/health").status == 200)
     }
 
