@@ -66,7 +66,8 @@ struct RedisSourceTests {
             display: "redis://a:6379/0", origin: "environment REDIS_URL"),
         Vector(
             environment: ["REDIS_PASSWORD": "p"], flag: "unix:///s?db=1",
-            display: "unix://:***@/s?db=1", password: "p", origin: "flag --redis-url, environment REDIS_PASSWORD"),
+            display: "unix://:***@/s?db=1", password: "p",
+            origin: "flag --redis-url, environment REDIS_PASSWORD"),
     ]
 
     @Test("follows the contract's order", arguments: vectors)
