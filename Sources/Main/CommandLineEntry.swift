@@ -29,14 +29,21 @@ enum CommandLineEntry {
         }
     }
 
-    /// Ends with one line on standard error and the same as a line of the log.
-    static func fail(_ message: String) -> Int32 {
+    /// What a start that fails is called in the log: the words of the service that this one replaces.
+    enum Failure: String {
+        case configuration = "configuration error"
+        case server = "failed to construct server"
+    }
+
+    /// Ends with one line on standard error, which is the error of a line of the log as well.
+    static func fail(_ failure: Failure, _ message: String) -> Int32 {
         let line = Secret.maskingCredentials(in: message)
         Host.writeToStandardError("status2: \(line)\n")
         let handler = JSONLogHandler(
             label: "main", level: .error, sink: Host.StandardOutput(),
             now: Host.nanosecondsSinceEpoch)
-        Logger(label: "main") { _ in handler }.error("\(line)")
+        Logger(label: "main") { _ in handler }.error(
+            "\(failure.rawValue)", metadata: ["error": "\(line)"])
         return Status.failure
     }
 

@@ -48,14 +48,14 @@ struct Status2: ParsableCommand {
                 ? CommandLineEntry.Status.failure : CommandLineEntry.Status.success
         }
         if let fatal = configuration.fatal {
-            return CommandLineEntry.fail(fatal.description)
+            return CommandLineEntry.fail(.configuration, fatal.description)
         }
         let fatal = Daemon.run(
             DaemonOptions(
                 settings: configuration.settings, startupWarnings: configuration.startupWarnings,
                 embeddedBroker: broker, trace: trace),
             announce: Host.writeToStandardError)
-        return fatal.map(CommandLineEntry.fail) ?? CommandLineEntry.Status.success
+        return fatal.map { CommandLineEntry.fail(.server, $0) } ?? CommandLineEntry.Status.success
     }
 
     private func brokerAddress() throws -> EmbeddedBrokerAddress? {

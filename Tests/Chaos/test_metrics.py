@@ -31,7 +31,7 @@ def test_promtool_finds_nothing_to_mend(
     publisher = start_publisher(redis, names)
     publisher.wait_for(20)
     redis.cli("CLIENT", "KILL", "TYPE", "pubsub")
-    daemon.wait_for_log("redis link failed", cause="closed", count=5)
+    daemon.wait_for_link_failure(cause="closed", count=5)
     daemon.get("/nothing:here")
     daemon.get("/not-a-channel")
     fleet.settle(publisher)

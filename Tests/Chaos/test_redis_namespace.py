@@ -41,7 +41,7 @@ def test_a_cut_cable_is_found_in_time_and_mended(stream):
     cable, daemon, fleet, publisher = stream()
     cable.take_down()
     begun = time.monotonic()
-    daemon.wait_for_log("redis link failed", cause="stalled", count=CLIENTS + 1)
+    daemon.wait_for_link_failure(cause="stalled", count=CLIENTS + 1)
     assert time.monotonic() - begun < 0.6 + 0.5
     wait_until(lambda: daemon.get("/ready").status == 503, "/ready to answer 503")
     publisher.wait_for(5 * CLIENTS)
@@ -69,7 +69,7 @@ def test_a_cable_that_flaps_leaves_every_client_subscribed(stream):
     cable, daemon, fleet, publisher = stream()
     for number in range(1, 4):
         cable.take_down()
-        daemon.wait_for_log("redis link failed", cause="stalled", count=number)
+        daemon.wait_for_link_failure(cause="stalled", count=number)
         cable.bring_up()
         wait_until(daemon.is_ready, "/ready to answer 200", 30)
     fleet.settle(publisher, timeout=60)

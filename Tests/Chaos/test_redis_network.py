@@ -64,7 +64,7 @@ def test_a_narrow_pipe_is_not_a_stall_as_long_as_bytes_come(stream):
     clients = fleet.report()
     assert assert_delivery(publisher, clients, gaps=False) == 0
     assert max(_latencies(clients)) > 1_000
-    assert not daemon.log_lines("redis link failed", run_id="run0")
+    assert not daemon.link_failures(run_id="run0")
 
 
 @pytest.mark.quick
@@ -74,11 +74,11 @@ def test_a_black_hole_is_found_in_time(stream, way):
     proxy.to_client.black_hole = True
     proxy.to_server.black_hole = way == "both"
     begun = time.monotonic()
-    daemon.wait_for_log("redis link failed", cause="stalled", count=CLIENTS + 1)
+    daemon.wait_for_link_failure(cause="stalled", count=CLIENTS + 1)
     assert time.monotonic() - begun < 0.6 + 0.5
     wait_until(lambda: daemon.get("/ready").status == 503, "/ready to answer 503")
     # New connections are made and get no answer.
-    daemon.wait_for_log("redis link failed", cause="timeout")
+    daemon.wait_for_link_failure(cause="timeout")
     publisher.wait_for(5 * CLIENTS)
     proxy.heal()
     fleet.settle(publisher)
@@ -90,7 +90,7 @@ def test_a_black_hole_is_found_in_time(stream, way):
 def test_messages_are_life_although_every_ping_is_lost(stream):
     proxy, daemon, fleet, publisher = stream()
     proxy.to_server.black_hole = True
-    daemon.wait_for_log("redis link failed", cause="stalled", link="probe")
+    daemon.wait_for_link_failure(cause="stalled", probe="true")
     publisher.wait_for(25 * CLIENTS)
     proxy.heal()
     fleet.settle(publisher)
@@ -127,7 +127,7 @@ def test_resets_under_load_lose_nothing_outside_the_gaps(stream):
 def test_a_half_close_ends_the_links_and_they_are_made_again(stream, side):
     proxy, daemon, fleet, publisher = stream()
     proxy.half_close(side)
-    daemon.wait_for_log("redis link failed", count=CLIENTS, cause="closed")
+    daemon.wait_for_link_failure(count=CLIENTS, cause="closed")
     publisher.wait_for(5 * CLIENTS)
     fleet.settle(publisher)
     assert_delivery(publisher, fleet.report())
@@ -142,7 +142,7 @@ def test_corrupted_bytes_never_end_the_daemon(stream, mask):
         corrupted = proxy.to_client.forwarded + after + 2
         wait_until(lambda: proxy.to_client.forwarded > corrupted, "the bytes to pass")
         proxy.to_client.heal()
-    daemon.wait_for_log("redis link failed", run_id="run0")
+    daemon.wait_for_link_failure(run_id="run0")
     # The client has seen corrupted payloads; the daemon goes on all the same.
     assert daemon.get("/health").status == 200
 
@@ -157,7 +157,7 @@ def test_a_stream_under_all_faults_in_turn(stream):
         publisher.wait_for(4 * CLIENTS)
         proxy.black_hole()
         # Counted from 1: the probe's link and the clients' are deaf alike.
-        daemon.wait_for_log("redis link failed", cause="stalled", count=number + 1)
+        daemon.wait_for_link_failure(cause="stalled", count=number + 1)
         proxy.heal()
         publisher.wait_for(8 * CLIENTS)
     fleet.settle(publisher)

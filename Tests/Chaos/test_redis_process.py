@@ -39,7 +39,7 @@ def test_a_stop_is_found_in_time_and_what_it_cost_lies_in_the_gap(stream):
     redis.pause()
     begun = time.monotonic()
     # Every client's link and the probe's.
-    daemon.wait_for_log("redis link failed", cause="stalled", count=CLIENTS + 1)
+    daemon.wait_for_link_failure(cause="stalled", count=CLIENTS + 1)
     # The quiet before the PING, the time for its answer, and a busy machine.
     assert time.monotonic() - begun < 0.6 + 0.5
     wait_until(lambda: daemon.get("/ready").status == 503, "/ready to answer 503")
@@ -63,14 +63,14 @@ def test_a_stop_that_is_shorter_than_the_time_limit_costs_nothing(stream):
     fleet.settle(publisher)
     assert assert_delivery(publisher, fleet.report(), gaps=False) == 0
     assert daemon.metric("redis_reconnects_total") == 0
-    assert not daemon.log_lines("redis link failed")
+    assert not daemon.link_failures()
 
 
 @pytest.mark.quick
 def test_after_sigkill_and_restart_all_subscriptions_are_back(stream):
     redis, daemon, fleet, publisher = stream()
     redis.kill()
-    daemon.wait_for_log("redis link failed", count=CLIENTS)
+    daemon.wait_for_link_failure(count=CLIENTS)
     publisher.wait_for(CLIENTS)
     redis.start()
     fleet.settle(publisher)
@@ -82,7 +82,7 @@ def test_three_restarts_one_after_the_other_leave_three_gaps(stream):
     redis, daemon, fleet, publisher = stream()
     for number in range(1, 4):
         redis.kill()
-        daemon.wait_for_log("redis link failed", count=number)
+        daemon.wait_for_link_failure(count=number)
         redis.start()
         # Down again only after every client is back, so that each outage is one of its own.
         wait_until(lambda: Scrape(daemon)["gap_notices_total"] == number * CLIENTS,
@@ -119,9 +119,9 @@ def test_a_pause_of_writes_delays_and_loses_nothing(stream):
 def test_a_pause_of_all_commands_is_a_stall_and_passes(stream):
     redis, daemon, fleet, publisher = stream()
     redis.cli("CLIENT", "PAUSE", "1500", "ALL")
-    daemon.wait_for_log("redis link failed", cause="stalled")
+    daemon.wait_for_link_failure(cause="stalled")
     # While it lasts, new connections get no answer to their first command.
-    daemon.wait_for_log("redis link failed", cause="timeout")
+    daemon.wait_for_link_failure(cause="timeout")
     fleet.settle(publisher)
     assert_delivery(publisher, fleet.report())
 
@@ -138,7 +138,7 @@ def test_a_full_output_buffer_ends_the_link_and_the_gap_says_what_is_lost(stream
         publisher.pause()
     finally:
         daemon.signal(signal.SIGCONT)
-    line = daemon.wait_for_log("redis link failed", run_id="run0")
+    line = daemon.wait_for_link_failure(run_id="run0")
     assert line["cause"] in ("output_buffer", "closed", "reset"), line
     fleet.settle(publisher)
     assert assert_delivery(publisher, fleet.report()) > 0
@@ -168,9 +168,9 @@ def test_a_publish_of_33_mb_over_the_output_limit_costs_one_link(stream):
     with redis.client() as client:
         # Redis counts the subscriber and cuts it off.
         assert client.publish("run0:chaos", BIG) >= 0
-    daemon.wait_for_log("redis link failed", run_id="run0")
+    daemon.wait_for_link_failure(run_id="run0")
     fleet.settle(publisher)
     assert_delivery(publisher, fleet.report())
     assert daemon.metric("redis_reconnects_total") == 1
-    assert not daemon.log_lines("redis link failed", run_id="run1")
+    assert not daemon.link_failures(run_id="run1")
     assert memory(daemon, "VmHWM") - before < 8_000_000

@@ -86,7 +86,7 @@ def test_with_a_stopped_redis_the_101_comes_after_the_request_timeout(
     page = open_page(daemon, channel)
     _assert_took(begun, 0.3)
     page.init()
-    daemon.wait_for_log("redis link failed", run_id=channel.split(":")[0], count=2)
+    daemon.wait_for_link_failure(run_id=channel.split(":")[0], count=2)
     with pytest.raises(TimeoutError):
         page.next(timeout=0)
     redis.resume()

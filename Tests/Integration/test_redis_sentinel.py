@@ -86,7 +86,7 @@ def test_messages_come_from_the_master_that_sentinel_names(
     for page in pages:
         assert page.status() == "x"
     # A Sentinel is asked and left.
-    assert not daemon.log_lines("redis link failed")
+    assert not daemon.link_failures()
 
 
 def test_a_failover_that_is_asked_for_is_followed(
@@ -145,7 +145,7 @@ def test_a_server_that_is_no_master_is_not_subscribed_to(
     # A Sentinel whose news are old.
     sentinel = fake_redis(answers={"SENTINEL": answer(replica)})
     daemon = start_daemon(None, ready=False, STATUS_REDIS_URL=_url(sentinel.port))
-    daemon.wait_for_log("redis link failed", count=2, cause="not_master")
+    daemon.wait_for_link_failure(count=2, cause="not_master")
     assert daemon.get("/ready").status == 503
     sentinel.answers["SENTINEL"] = answer(master)
     daemon.wait_ready()
@@ -158,7 +158,7 @@ def test_a_service_that_no_sentinel_knows_is_told_and_retried(
     sentinel = start_sentinel(start_redis())
     daemon = start_daemon(
         None, ready=False, STATUS_REDIS_URL=_url(sentinel.port, service="another"))
-    line = daemon.wait_for_log("redis link failed", count=2, cause="unknown_service")
+    line = daemon.wait_for_link_failure(count=2, cause="unknown_service")
     assert "no Sentinel knows the service another" in line["error"]
     assert json.loads(daemon.get("/ready").body) == ["redis_unavailable"]
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.daemon import run_to_end
+from harness.daemon import LINK_FAILURES, run_to_end
 from harness.fake_redis import FakeRedis
 from harness.raw import upgrade_request
 from harness.waiting import PATIENCE, free_port, wait_until
@@ -21,7 +21,8 @@ def _refuses_to_start(url, **settings):
     lines = done.stderr.splitlines()
     assert len(lines) == 1 and lines[0].startswith("status2: "), done.stderr
     last = json.loads(done.stdout.splitlines()[-1])
-    assert last["level"] == "error" and last["msg"] in lines[0]
+    assert last["level"] == "error" and last["error"] in lines[0]
+    assert last["msg"] in ("configuration error", "failed to construct server")
     assert PASSWORD not in done.stdout + done.stderr
     return lines[0], [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -32,7 +33,7 @@ def test_the_daemon_waits_for_redis_and_serves_when_it_comes(
         start_daemon, start_redis, open_page, raw, channel):
     port = free_port()
     daemon = start_daemon(None, ready=False, STATUS_REDIS_URL=f"redis://127.0.0.1:{port}/2")
-    daemon.wait_for_log("redis link failed", count=3, cause="refused")
+    daemon.wait_for_link_failure(count=3, cause="refused")
     assert daemon.get("/health").status == 200
     answer = daemon.get("/ready")
     assert (answer.status, json.loads(answer.body)) == (503, ["redis_unavailable"])
@@ -57,7 +58,7 @@ BUSY = b"-BUSY Redis is busy running a script.\r\n"
 def test_what_may_pass_is_retried(start_daemon, fake_redis, answer, cause):
     server = fake_redis(answers={"HELLO": answer})
     daemon = start_daemon(server, ready=False, STATUS_REDIS_REQUEST_TIMEOUT="100ms")
-    daemon.wait_for_log("redis link failed", count=2, cause=cause)
+    daemon.wait_for_link_failure(count=2, cause=cause)
     assert daemon.get("/ready").status == 503
     server.answers.pop("HELLO")
     daemon.wait_ready()
@@ -66,7 +67,7 @@ def test_what_may_pass_is_retried(start_daemon, fake_redis, answer, cause):
 def test_a_name_that_cannot_be_looked_up_is_retried_and_blocks_nothing(start_daemon):
     daemon = start_daemon(None, ready=False, STATUS_REDIS_URL="redis://no-such-host.invalid:6379/2")
     assert daemon.get("/health").status == 200
-    daemon.wait_for_log("redis link failed", count=2, cause="name", timeout=30)
+    daemon.wait_for_link_failure(count=2, cause="name", timeout=30)
     assert daemon.is_running
 
 
@@ -82,15 +83,15 @@ def test_at_the_retry_cap_the_process_ends_with_one_clear_line():
     line, logs = _refuses_to_start(
         f"redis://127.0.0.1:{free_port()}/2", STATUS_REDIS_MAX_RETRIES="4")
     assert "connection refused" in line and "4 attempts" in line
-    assert [entry["attempt"] for entry in logs if entry["msg"] == "redis link failed"] == [
-        2, 3, 4]
+    assert [entry["attempt"] for entry in logs if entry["msg"] in LINK_FAILURES] == [
+        1, 2, 3]
 
 
 def test_without_a_cap_the_attempts_go_on(start_daemon):
     daemon = start_daemon(
         None, ready=False, STATUS_REDIS_MAX_RETRIES="0", STATUS_REDIS_RETRY_BASE="1ms",
         STATUS_REDIS_RETRY_MAX="5ms", STATUS_REDIS_URL=f"redis://127.0.0.1:{free_port()}/2")
-    daemon.wait_for_log("redis link failed", count=20)
+    daemon.wait_for_link_failure(count=20)
     assert daemon.is_running
 
 
@@ -98,8 +99,8 @@ def test_the_delays_lie_between_base_and_maximum_with_jitter(start_daemon):
     daemon = start_daemon(
         None, ready=False, STATUS_REDIS_RETRY_BASE="10ms", STATUS_REDIS_RETRY_MAX="60ms",
         STATUS_REDIS_URL=f"redis://127.0.0.1:{free_port()}/2")
-    daemon.wait_for_log("redis link failed", count=20)
-    delays = [int(line["retry_in_ms"]) for line in daemon.log_lines("redis link failed")]
+    daemon.wait_for_link_failure(count=20)
+    delays = [int(line["retry_in_ms"]) for line in daemon.link_failures()]
     assert all(10 <= delay <= 60 for delay in delays)
     assert len(set(delays)) > 5
     assert delays[0] <= 30
@@ -147,7 +148,7 @@ def test_refusals_of_the_greeting_are_fatal_at_the_first_attempt(fake_redis, rep
     line, logs = _refuses_to_start(server.url.replace("://", f"://:{PASSWORD}@"))
     assert word in line
     assert server.names().count("HELLO") == 1
-    assert not [entry for entry in logs if entry["msg"] == "redis link failed"]
+    assert not [entry for entry in logs if entry["msg"] in LINK_FAILURES]
 
 
 @pytest.mark.parametrize("url", [
@@ -168,7 +169,7 @@ def test_a_refusal_of_a_later_connection_does_not_end_the_process(
     redis.cli("CONFIG", "SET", "requirepass", "new")
     redis.password = "new"
     redis.cli("CLIENT", "KILL", "TYPE", "pubsub")
-    daemon.wait_for_log("redis link failed", cause="password_missing", timeout=PATIENCE)
+    daemon.wait_for_link_failure(cause="password_missing", timeout=PATIENCE)
     redis.cli("CONFIG", "SET", "requirepass", "")
     redis.password = None
     wait_until(lambda: redis.subscribers(channel) == 1, "the subscription to be back")

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from harness.certificates import Authority
-from harness.daemon import run_to_end
+from harness.daemon import LINK_FAILURES, run_to_end
 from harness.tls_redis import RawPeer, TLSRedis
 from harness.waiting import PATIENCE, wait_until
 from test_redis_start import _refuses_to_start
@@ -171,7 +171,7 @@ def test_a_certificate_that_does_not_verify_ends_the_start(
     line, logs = _refuses_to_start(redis.url, **_trust(authority))
     assert word in line and "certificate" in line
     # At the first attempt.
-    assert not [entry for entry in logs if entry["msg"] == "redis link failed"]
+    assert not [entry for entry in logs if entry["msg"] in LINK_FAILURES]
 
 
 def test_an_authority_of_others_ends_the_start(tls_redis, tmp_path):
@@ -229,7 +229,7 @@ def test_a_handshake_that_fails_is_retried(start_daemon, raw_peer, authority, an
     daemon = start_daemon(
         None, ready=False, STATUS_REDIS_URL=f"rediss://:hidden@localhost:{peer.port}/2",
         **_trust(authority))
-    line = daemon.wait_for_log("redis link failed", count=3, cause="tls")
+    line = daemon.wait_for_link_failure(count=3, cause="tls")
     assert words in line["error"]
     assert daemon.get("/ready").status == 503
     # Handshakes alone go out, with the name that is meant.
@@ -242,7 +242,7 @@ def test_an_address_is_not_sent_as_a_name(start_daemon, raw_peer, authority):
     daemon = start_daemon(
         None, ready=False, STATUS_REDIS_URL=f"rediss://127.0.0.1:{peer.port}/2",
         **_trust(authority))
-    daemon.wait_for_log("redis link failed", cause="tls")
+    daemon.wait_for_link_failure(cause="tls")
     assert b"127.0.0.1" not in peer.received[0]
 
 
@@ -254,7 +254,7 @@ def test_a_peer_that_is_silent_in_the_handshake_is_found(start_daemon, raw_peer,
     wait_until(lambda: peer.received, "the handshake to begin")
     begun = time.monotonic()
     assert daemon.get("/health").status == 200
-    line = daemon.wait_for_log("redis link failed", cause="timeout")
+    line = daemon.wait_for_link_failure(cause="timeout")
     assert "TLS handshake" in line["error"]
     assert 4 < time.monotonic() - begun < 7
     assert daemon.metric("redis_timeouts_total") == 1
@@ -267,7 +267,7 @@ def test_after_sigkill_and_restart_the_subscription_is_back(
     daemon = start_daemon(tls_redis, **_trust(authority))
     page = _relays(daemon, tls_redis, open_page, channel)
     tls_redis.kill()
-    daemon.wait_for_log("redis link failed", run_id=channel.split(":")[0])
+    daemon.wait_for_link_failure(run_id=channel.split(":")[0])
     tls_redis.start()
     tls_redis.wait_for_subscribers(channel, 1)
     tls_redis.publish(channel, "after")
@@ -303,7 +303,7 @@ def test_the_authority_may_change_while_the_daemon_runs(
     tls_redis.kill()
     tls_redis.start()
     # Once it serves, nothing ends the daemon.
-    daemon.wait_for_log("redis link failed", count=3, cause="certificate")
+    daemon.wait_for_link_failure(count=3, cause="certificate")
     assert daemon.is_running
     (tmp_path / "new.pem").write_bytes(successor.file.read_bytes())
     (tmp_path / "new.pem").replace(trusted)

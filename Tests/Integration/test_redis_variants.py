@@ -39,7 +39,7 @@ def test_a_user_who_may_only_subscribe_is_served(start_daemon, start_redis, open
     # Quiet links send PING, which is refused: an answer, and so a sign of life.
     wait_until(lambda: refused_pings() > 10, "many refused pings")
     _relays(redis, page, channel)
-    assert not daemon.log_lines("redis link failed")
+    assert not daemon.link_failures()
 
 
 def test_a_channel_that_the_user_may_not_hear_is_given_up_after_the_cap(
@@ -51,7 +51,7 @@ def test_a_channel_that_the_user_may_not_hear_is_given_up_after_the_cap(
     denied = open_page(daemon, "secret:status")
     types, code = denied.end()
     assert (types, code) == ([], 1011)
-    line = daemon.wait_for_log("redis link failed", run_id="secret", given_up_after_attempts=3)
+    line = daemon.wait_for_link_failure(run_id="secret", given_up_after_attempts=3)
     assert line["cause"] == "no_permission" and "NOPERM" in line["error"]
     # Nobody else feels it.
     _relays(redis, open_page(daemon, channel).live(), channel)
@@ -63,7 +63,7 @@ def test_a_channel_that_the_user_is_allowed_in_time_is_heard(start_daemon, start
     redis.cli("ACL", "SETUSER", "relay", "on", ">s3cret", "&run*", "+@pubsub", "+@connection")
     daemon = start_daemon(None, STATUS_REDIS_URL=_user_url(redis))
     page = open_page(daemon, "secret:status")
-    daemon.wait_for_log("redis link failed", count=2, cause="no_permission")
+    daemon.wait_for_link_failure(count=2, cause="no_permission")
     redis.cli("ACL", "SETUSER", "relay", "&secret:*")
     page.live()
     _relays(redis, page, "secret:status")
@@ -78,7 +78,7 @@ def test_a_password_that_changes_leaves_links_alone_and_is_taken_up_when_changed
     redis.cli("ACL", "SETUSER", "relay", "resetpass", ">changed")
     # Who is logged in stays so; who comes now is refused, and told why.
     new = open_page(daemon, channel)
-    line = daemon.wait_for_log("redis link failed", count=2, cause="wrong_password")
+    line = daemon.wait_for_link_failure(count=2, cause="wrong_password")
     assert "WRONGPASS" in line["error"] and line["level"] == "warn"
     _relays(redis, old, channel)
     assert daemon.is_ready()
@@ -95,7 +95,7 @@ def test_a_user_that_is_deleted_loses_its_links_until_it_is_there_again(
     daemon = start_daemon(None, STATUS_REDIS_URL=_user_url(redis))
     page = open_page(daemon, channel).live()
     redis.cli("ACL", "DELUSER", "relay")
-    daemon.wait_for_log("redis link failed", count=2, cause="wrong_password")
+    daemon.wait_for_link_failure(count=2, cause="wrong_password")
     assert daemon.get("/ready").status == 503
     redis.cli("ACL", "SETUSER", "relay", "on", ">s3cret", "&*", "+@all")
     redis.wait_for_subscribers(channel, 1)
@@ -114,7 +114,7 @@ def test_a_server_that_is_full_is_told_apart_and_retried(
         connected = operator.info("clients")["connected_clients"]
         operator.config_set("maxclients", connected)
         second = open_page(daemon, channel)
-        daemon.wait_for_log("redis link failed", count=2, cause="max_clients")
+        daemon.wait_for_link_failure(count=2, cause="max_clients")
         operator.config_set("maxclients", 1000)
     second.live()
     redis.publish(channel, "x")
@@ -132,7 +132,7 @@ def test_a_server_that_loads_its_data_set_is_waited_for(
     redis.arguments += ("--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024")
     daemon = start_daemon(redis, ready=False)
     redis.start()
-    line = daemon.wait_for_log("redis link failed", cause="loading")
+    line = daemon.wait_for_link_failure(cause="loading")
     assert "loading" in line["error"]
     daemon.wait_ready()
     _relays(redis, open_page(daemon, channel).live(), channel)
@@ -153,7 +153,7 @@ def test_a_subscriber_that_outgrows_its_output_buffer_is_told_apart(
                 lambda: client.publish(channel, b"x" * 100_000) == 0, "Redis to end the link", 30)
     finally:
         daemon.signal(signal.SIGCONT)
-    line = daemon.wait_for_log("redis link failed", channel="status")
+    line = daemon.wait_for_link_failure(channel="status")
     assert line["cause"] == "output_buffer", line
     assert "output buffer" in line["error"]
     redis.wait_for_subscribers(channel, 1)
@@ -174,7 +174,7 @@ def test_a_real_server_without_hello_is_spoken_to_in_resp2(
         > 20, "pings of quiet links")
     _relays(redis, page, channel)
     assert all(" resp=2" in line for line in redis.connections_named("status2"))
-    assert not daemon.log_lines("redis link failed")
+    assert not daemon.link_failures()
 
 
 def _has_ipv6():

@@ -22,7 +22,7 @@ def test_with_send_hangup_a_signal_sends_it_and_closes_1000(
         # The hangup is the last message, and there is one.
         assert types[-1] == "hangup" and types.count("hangup") == 1
     assert daemon.wait() == 0
-    assert [line["msg"] for line in daemon.logs][-1] == "stopped"
+    assert [line["msg"] for line in daemon.logs][-1] == "status2 stopped"
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -67,7 +67,7 @@ def test_a_client_that_never_answers_the_close_is_cut_off_in_time(
     daemon.signal()
     connection.read_until(CLOSE)
     assert daemon.wait(2) == 0
-    daemon.wait_for_log("shutdown timed out; connections are cut", connections=1)
+    daemon.wait_for_log("graceful shutdown failed", connections=1)
 
 
 def test_while_draining_no_new_connection_is_accepted(start_daemon, redis, raw, channel):

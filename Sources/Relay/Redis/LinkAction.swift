@@ -31,8 +31,8 @@ enum LinkAction: Equatable, Sendable {
 
 /// What happens after a failure.
 enum RetryDecision: Equatable, Sendable {
-    /// The link tries again after this wait, as attempt number `attempt`.
-    case retry(Backoff.Wait, attempt: Int)
+    /// The link tries again after this wait; so many attempts in a row have failed, from 1.
+    case retry(Backoff.Wait, failed: Int)
     /// As many attempts as allowed have failed.
     case giveUp(attempts: Int)
 }

@@ -427,6 +427,6 @@ struct RedisLink: ~Copyable {
             base: settings.redisRetryBase, maximum: settings.redisRetryMax)
         state = .backingOff
         stateDeadline = now + wait.delay
-        return .retry(wait, attempt: failedAttempts + 1)
+        return .retry(wait, failed: failedAttempts)
     }
 }

@@ -72,7 +72,7 @@ extension Relay where S: ~Copyable {
         guard case .logged(let suppressed) = malformedLogLimit.admit(at: loop.now) else { return }
         var metadata = metadata(ofClient: id)
         metadata["suppressed"] = .stringConvertible(suppressed)
-        log.server.warning("ignored a message that is not JSON", metadata: metadata)
+        log.server.warning("invalid client message", metadata: metadata)
     }
 
     // MARK: - Requests

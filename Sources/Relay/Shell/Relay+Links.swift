@@ -217,13 +217,23 @@ extension Relay where S: ~Copyable {
         guard links[id].machine.purpose != .probe else {
             probeIsLive(id)
             if phase == .starting {
+                let dials = links[id].machine.dials
+                if dials > 1 {
+                    log.redis.info(
+                        "connected to redis after retry",
+                        metadata: ["attempts": .stringConvertible(dials)])
+                }
                 phase = .serving
                 log.server.info("ready")
             }
             return
         }
-        log.redis.debug("redis subscription established", metadata: metadata(of: id))
         let since = links[id].outageSince
+        var metadata = metadata(of: id)
+        if since != .never {
+            metadata["outage_ms"] = .stringConvertible((loop.boot - since).milliseconds)
+        }
+        log.redis.info("redis subscription established", metadata: metadata)
         endOutage(id)
         for client in links[id].receivers {
             if since != .never { notifyOfGap(client, reason: .redisOutage, since: since) }
@@ -270,6 +280,7 @@ extension Relay where S: ~Copyable {
     mutating func linkFailed(_ id: SlotID, _ failure: LinkFailure) {
         guard links[id].machine.state != .unsubscribing else { return closeLink(id) }
         endDial(id)
+        let event = failureEvent(of: id)
         noteFailure(failure, of: id)
         disconnectLink(id)
         switch failure {
@@ -286,14 +297,14 @@ extension Relay where S: ~Copyable {
         // Once the daemon serves, its probe never gives up.
         let cap = isProbe && !isStarting ? 0 : settings.redisMaxRetries
         switch links[id].machine.retry(cap: cap, now: loop.now) {
-        case .retry(let wait, let attempt):
+        case .retry(let wait, let failed):
             logFailure(
-                id, failure,
+                id, event, failure,
                 [
                     "retry_in_ms": .stringConvertible(wait.delay.milliseconds),
                     "retry_min_ms": .stringConvertible(wait.shortest.milliseconds),
                     "retry_max_ms": .stringConvertible(wait.longest.milliseconds),
-                    "attempt": .stringConvertible(attempt),
+                    "attempt": .stringConvertible(failed),
                 ])
             arm(link: id)
         case .giveUp(let attempts):
@@ -302,7 +313,8 @@ extension Relay where S: ~Copyable {
                     fatal: "redis at \(settings.redis): \(failure), after \(attempts) attempts")
                 return
             }
-            logFailure(id, failure, ["given_up_after_attempts": .stringConvertible(attempts)])
+            logFailure(
+                id, event, failure, ["given_up_after_attempts": .stringConvertible(attempts)])
             let receivers = links[id].receivers
             closeLink(id)
             for client in receivers { giveUp(on: client) }
@@ -318,15 +330,21 @@ extension Relay where S: ~Copyable {
         for client in links[id].receivers { notifyOfOutage(client, since: links[id].caughtUpAt) }
     }
 
+    /// What a failure of the link is called: the words of the service that this one replaces.
+    private func failureEvent(of id: SlotID) -> String {
+        if links[id].machine.purpose == .probe { return "redis unavailable, retrying" }
+        return links[id].machine.isLive ? "redis stream interrupted" : "redis subscribe failed"
+    }
+
     private mutating func logFailure(
-        _ id: SlotID, _ failure: LinkFailure, _ outcome: Logger.Metadata
+        _ id: SlotID, _ event: String, _ failure: LinkFailure, _ outcome: Logger.Metadata
     ) {
         guard case .logged(let suppressed) = linkLogLimit.admit(at: loop.now) else { return }
         var metadata = metadata(of: id).merging(outcome) { $1 }
         metadata["cause"] = "\(failure.cause)"
         metadata["error"] = "\(failure)"
         if suppressed > 0 { metadata["suppressed"] = .stringConvertible(suppressed) }
-        log.redis.warning("redis link failed", metadata: metadata)
+        log.redis.warning("\(event)", metadata: metadata)
     }
 
     mutating func flushLink(_ id: SlotID) {
@@ -358,10 +376,13 @@ extension Relay where S: ~Copyable {
 
     func metadata(of id: SlotID) -> Logger.Metadata {
         switch links[id].machine.purpose {
-        case .probe: return ["link": "probe"]
+        case .probe: return ["link": .stringConvertible(links[id].number), "probe": "true"]
         case .subscription(let bytes):
             guard let channel = ChannelName(bytes: bytes) else { return [:] }
-            return ["run_id": "\(channel.runID)", "channel": "\(channel.channel)"]
+            return [
+                "link": .stringConvertible(links[id].number), "run_id": "\(channel.runID)",
+                "channel": "\(channel.channel)",
+            ]
         }
     }
 }

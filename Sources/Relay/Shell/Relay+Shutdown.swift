@@ -39,7 +39,7 @@ extension Relay where S: ~Copyable {
         case .serving: delay = settings.drainDelay
         }
         log.server.info(
-            "shutting down",
+            "shutdown signal received",
             metadata: [
                 "signal": .stringConvertible(signal),
                 "connections": .stringConvertible(metrics.connectionsActive),
@@ -119,9 +119,12 @@ extension Relay where S: ~Copyable {
     private mutating func endShutdown() {
         guard phase == .draining else { return }
         if clients.count > 0 {
-            log.server.warning(
-                "shutdown timed out; connections are cut",
-                metadata: ["connections": .stringConvertible(clients.count)])
+            log.server.error(
+                "graceful shutdown failed",
+                metadata: [
+                    "error": "timed out; connections are cut",
+                    "connections": .stringConvertible(clients.count),
+                ])
         }
         for id in clients.ids { closeClient(id, .shutdown) }
     }
@@ -132,7 +135,7 @@ extension Relay where S: ~Copyable {
         for id in links.ids { closeLink(id) }
         for id in sessions.ids { closeSession(id) }
         if let descriptor = brokerListener.take() { loop.sys.stopListening(descriptor) }
-        log.server.info("stopped")
+        log.server.info("status2 stopped")
         phase = .stopped(fatal: nil)
     }
 }

@@ -26,6 +26,11 @@ _DEFAULTS = {
 }
 
 
+LINK_FAILURES = (
+    "redis unavailable, retrying", "redis subscribe failed", "redis stream interrupted")
+"""What a failure of a link to Redis is called: of the probe, before and after it was live."""
+
+
 def binary():
     """The binary under test; None where none is built."""
     named = os.environ.get("STATUS2_BINARY")
@@ -98,6 +103,19 @@ class Daemon:
         """The log lines with this message and these fields."""
         wanted = {"msg": msg, **fields}
         return [line for line in self.logs if wanted.items() <= line.items()]
+
+    def link_failures(self, **fields):
+        """The log lines of failures of links to Redis, of the probe's too, with these fields."""
+        return [line for msg in LINK_FAILURES for line in self.log_lines(msg, **fields)]
+
+    def wait_for_link_failure(self, count=1, timeout=PATIENCE, **fields):
+        """Waits until there are `count` such lines; returns the last one."""
+        wait_until(
+            lambda: len(self.link_failures(**fields)) >= count or not self.is_running,
+            f"{count} failures of links with {fields}", timeout)
+        found = sorted(self.link_failures(**fields), key=lambda line: line["time"])
+        assert len(found) >= count, f"{len(found)} failures of links with {fields}:\n{self.output}"
+        return found[-1]
 
     def wait_for_log(self, msg, count=1, timeout=PATIENCE, **fields):
         """Waits until there are `count` such lines; returns the last one."""

@@ -70,7 +70,7 @@ import Testing
             page.say(Self.pong)
         }
         #expect(daemon.metrics.redisReconnects == 0)
-        #expect(daemon.log.lines("redis link failed").isEmpty)
+        #expect(daemon.log.linkFailures.isEmpty)
     }
 
     @Test func aDialThatIsNotDecidedIsGivenUpAfterItsLimit() {
@@ -96,7 +96,7 @@ import Testing
         daemon.advance(RedisLink.dialLimit * 2)
         #expect(daemon.phase == .serving)
         #expect(daemon.redis.sessions.map(\.connection.port) == [7003])
-        #expect(daemon.log.lines("redis link failed").isEmpty)
+        #expect(daemon.log.linkFailures.isEmpty)
     }
 
     @Test func theNameIsLookedUpAnewAtEveryDial() {
@@ -183,7 +183,7 @@ import Testing
             let rest = try #require(line.firstRange(of: "\"\(name)\":")).upperBound
             return try #require(Int(line[rest...].prefix { $0.isNumber }))
         }
-        let lines = daemon.log.lines("redis link failed")
+        let lines = daemon.log.linkFailures
         var previous = 200
         for line in lines {
             let delay = try number("retry_in_ms", line)

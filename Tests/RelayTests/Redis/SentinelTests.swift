@@ -61,7 +61,7 @@ import Testing
         let daemon = Self.daemon({ _ in }) { _, world in world.portPolicies[26_379] = policy }
         daemon.advance(.seconds(2))
         #expect(daemon.phase == .serving)
-        #expect(daemon.log.lines("redis link failed").isEmpty)
+        #expect(daemon.log.linkFailures.isEmpty)
         let dials = daemon.world.dials.count
         #expect(daemon.open().messages == ["ping"])
         #expect(daemon.world.dials.count == dials + 2)
@@ -126,7 +126,7 @@ import Testing
         }
         #expect(!session.isClosed)
         #expect(daemon.log.lines("redis answers").count == 1)
-        #expect(daemon.log.lines("redis link failed").isEmpty)
+        #expect(daemon.log.linkFailures.isEmpty)
         #expect(daemon.world.openDescriptors == 3)
     }
 

@@ -32,7 +32,7 @@ import Testing
             return
         }
         #expect(fatal.contains("after 3 attempts"))
-        #expect(daemon.log.lines("redis link failed").count == 2)
+        #expect(daemon.log.linkFailures.count == 2)
     }
 
     @Test func withoutACapTheStartIsRetriedForEver() {

@@ -136,6 +136,12 @@ final class CapturedLog: LogSink {
     }
 
     /// The lines with this text in them.
+    /// The lines of failures of links, of the probe's too.
+    var linkFailures: [String] {
+        lines("\"redis unavailable, retrying\"") + lines("\"redis subscribe failed\"")
+            + lines("\"redis stream interrupted\"")
+    }
+
     func lines(_ text: String) -> [String] {
         captured.withLock { $0.filter { $0.contains(text) } }
     }
