@@ -47,6 +47,15 @@ enum CommandLineEntry {
         return Status.failure
     }
 
+    /// Which setting an option that the parser does not know may have been meant to be.
+    private static func guess(for message: String) -> String {
+        let parts = message.split(separator: "'", maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[0].hasSuffix("Unknown option "),
+            let name = SettingFlags.nearest(to: String(parts[1]))
+        else { return "" }
+        return "\nWas '\(name)' meant?"
+    }
+
     /// What only the daemon's own usage text has.
     private static let usageMark = "--embedded-redis "
 
@@ -60,7 +69,8 @@ enum CommandLineEntry {
             return Status.success
         }
         if !message.isEmpty {
-            Host.writeToStandardError(Secret.maskingCredentials(in: message) + "\n")
+            let shown = Secret.maskingCredentials(in: message)
+            Host.writeToStandardError(shown + guess(for: message) + "\n")
         }
         return code == .validationFailure ? Status.usage : code.rawValue
     }

@@ -53,7 +53,7 @@ struct Status2: ParsableCommand {
         let fatal = Daemon.run(
             DaemonOptions(
                 settings: configuration.settings, startupWarnings: configuration.startupWarnings,
-                embeddedBroker: broker, trace: trace),
+                redisReload: configuration.redisReload, embeddedBroker: broker, trace: trace),
             announce: Host.writeToStandardError)
         return fatal.map { CommandLineEntry.fail(.server, $0) } ?? CommandLineEntry.Status.success
     }

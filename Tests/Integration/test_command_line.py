@@ -237,6 +237,11 @@ def test_a_usage_error_exits_2(arguments):
     assert done.stdout == "" and done.stderr
 
 
+def test_a_mistyped_flag_is_guessed():
+    done = run_to_end("--ping-intervall=5s")
+    assert done.returncode == 2 and "Was '--ping-interval' meant?" in done.stderr
+
+
 # A start that fails
 
 def test_a_port_in_use_exits_1_with_one_clear_line(start_daemon, redis):

@@ -1,5 +1,5 @@
 /// Settings together with where each comes from and what was wrong with them.
-public struct Configuration: Sendable, Equatable {
+public struct Configuration: Sendable {
     /// What the daemon runs with.
     public internal(set) var settings = Settings()
     /// Values that were refused, in the order of the settings' table.
@@ -8,6 +8,9 @@ public struct Configuration: Sendable, Equatable {
     public internal(set) var warnings: [ConfigurationWarning] = []
     /// Each setting as it is in force, in the order of the settings' table.
     public internal(set) var entries: [EffectiveSetting] = []
+
+    /// Reads the URL and the passwords of Redis again; nil where none of them comes from a file.
+    public internal(set) var redisReload: RedisReload?
 
     /// The first problem with which the daemon cannot start.
     public var fatal: ConfigurationProblem? { problems.first { $0.outcome == .fatal } }

@@ -4,6 +4,8 @@ public struct DaemonOptions: Sendable {
     public var settings: Settings
     /// What was wrong or unlikely about the settings, one line each, to be logged at start.
     public var startupWarnings: [String]
+    /// Reads the URL and the passwords of Redis again; nil where none of them comes from a file.
+    public var redisReload: RedisReload?
     /// Where the embedded broker listens; nil means that there is none. With port 0 the daemon takes
     /// the port that it got.
     public var embeddedBroker: EmbeddedBrokerAddress?
@@ -15,12 +17,13 @@ public struct DaemonOptions: Sendable {
     /// Puts the options together.
     public init(
         settings: Settings, startupWarnings: [String] = [],
-        embeddedBroker: EmbeddedBrokerAddress? = nil,
+        redisReload: RedisReload? = nil, embeddedBroker: EmbeddedBrokerAddress? = nil,
         trace: TraceOptions = TraceOptions(),
         version: String = Release.version
     ) {
         self.settings = settings
         self.startupWarnings = startupWarnings
+        self.redisReload = redisReload
         self.embeddedBroker = embeddedBroker
         self.trace = trace
         self.version = version

@@ -41,6 +41,12 @@ public struct SettingFlags: Sendable, Equatable {
         rest += arguments[end...]
     }
 
+    /// The flag of a setting, with its dashes, that an unknown one may have been meant to be; nil
+    /// where none is near.
+    public static func nearest(to name: String) -> String? {
+        NearestName.find(name, among: SettingsTable.rows.map { "--\($0.flag)" })
+    }
+
     /// What to say of the flags that were settings once.
     private static let advice: [String: String] = SettingsTable.former.reduce(into: [:]) {
         $0["--\(SettingRow.flag(of: $1.key))"] = $1.value

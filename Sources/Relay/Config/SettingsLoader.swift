@@ -37,6 +37,10 @@ public struct SettingsLoader {
         loader.warnOfUnknownVariables()
         loader.warnOfUnlikelyValues()
         loader.checkTLS()
+        if embeddedBroker == nil {
+            loader.configuration.redisReload = RedisReload(
+                loader.texts, loader.configuration.settings)
+        }
         return loader.configuration
     }
 
