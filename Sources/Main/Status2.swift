@@ -25,7 +25,11 @@ struct Status2: ParsableCommand {
     @Flag(help: "Let the embedded broker listen on an address that other machines reach.")
     var embeddedRedisAllowRemote = false
 
-    @Flag(help: "Print the configuration in force and where it comes from, then exit.")
+    @Flag(
+        help: """
+            Print the configuration in force and where it comes from, then exit: with 1 where the \
+            daemon would not start or would start with another value than was written, else with 0.
+            """)
     var checkConfig = false
 
     /// Checks the configuration or runs the daemon; gives back the exit status.

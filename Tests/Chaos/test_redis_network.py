@@ -90,7 +90,7 @@ def test_a_black_hole_is_found_in_time(stream, way):
 def test_messages_are_life_although_every_ping_is_lost(stream):
     proxy, daemon, fleet, publisher = stream()
     proxy.to_server.black_hole = True
-    daemon.wait_for_link_failure(cause="stalled", probe="true")
+    daemon.wait_for_link_failure(cause="stalled", probe=True)
     publisher.wait_for(25 * CLIENTS)
     proxy.heal()
     fleet.settle(publisher)

@@ -68,6 +68,7 @@ public enum Daemon {
                 processUsage: meter.read,
                 trace: options.trace, openTrace: tracing.open,
                 droppedTraceLines: { tracing.dropped },
+                refreshRedis: options.redisReload.map { reload in { reload.read() } },
                 onShutdown: { HostProcess.endAtNext(signals) },
                 onSecondSignal: { number in
                     writer.drain(atMost: hastyDrainLimit)

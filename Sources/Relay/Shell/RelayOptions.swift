@@ -23,6 +23,10 @@ struct RelayOptions: Sendable {
     }
     /// Lines of the trace that were dropped so far.
     var droppedTraceLines: @Sendable () -> UInt64 = { 0 }
+    /// Reads the files that passwords and URL come from once more; nil where there are none.
+    ///
+    /// It is called when a link is about to dial, at most once in ``Relay/refreshInterval``.
+    var refreshRedis: (@Sendable () -> RedisRefresh)?
     /// Called when a shutdown begins.
     var onShutdown: @Sendable () -> Void = {}
     /// Called with a signal that came before the first one was handled: the process is to end.
