@@ -58,6 +58,8 @@ public enum Daemon {
         } catch {
             return "\(error)"
         }
+        var refreshRedis: (@Sendable () -> RedisRefresh)?
+        if let reload = options.redisReload { refreshRedis = { reload.read() } }
         var relay = Relay(
             sys: sys, settings: options.settings,
             options: RelayOptions(
@@ -68,7 +70,7 @@ public enum Daemon {
                 processUsage: meter.read,
                 trace: options.trace, openTrace: tracing.open,
                 droppedTraceLines: { tracing.dropped },
-                refreshRedis: options.redisReload.map { reload in { reload.read() } },
+                refreshRedis: refreshRedis,
                 onShutdown: { HostProcess.endAtNext(signals) },
                 onSecondSignal: { number in
                     writer.drain(atMost: hastyDrainLimit)
