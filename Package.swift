@@ -93,6 +93,14 @@ let package = Package(
             linkerSettings: executableLinking),
 
         .executableTarget(
+            name: "status2-load",
+            dependencies: [
+                "Relay", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Load/status2-load", swiftSettings: rules,
+            linkerSettings: executableLinking),
+
+        .executableTarget(
             name: "fuzz-resp", dependencies: ["RESPProperties"], path: "Fuzz/resp",
             exclude: ["corpus", "crashes", "resp.dict"], sources: ["main.swift"],
             swiftSettings: rules,

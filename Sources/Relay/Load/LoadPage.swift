@@ -61,13 +61,13 @@ struct LoadPage {
 
     private(set) var state = State.waiting
     /// When the state ends by itself: time to dial, or time-out.
-    private(set) var deadline: Instant
+    private(set) var deadline: BootTime
     /// When the present connection was meant to begin.
-    private(set) var dialDue: Instant
+    private(set) var dialDue: BootTime
     /// Whether the first ping of the present connection has come.
     private(set) var isLive = false
     /// When the stream was lost; nil while it is live, and before it first was.
-    private(set) var lostAt: Instant?
+    private(set) var lostAt: BootTime?
     /// Whether `hangup` has come: the page does not come back.
     private(set) var isHungUp = false
     /// The code of the close frame that has come.
@@ -81,7 +81,7 @@ struct LoadPage {
     private var handshake = CloseHandshake(role: .client)
 
     /// A page that is to connect at `dialDue`.
-    init(dialDue: Instant, pingInterval: Nanoseconds, policy: ReturnPolicy) {
+    init(dialDue: BootTime, pingInterval: Nanoseconds, policy: ReturnPolicy) {
         self.dialDue = dialDue
         deadline = dialDue
         heartbeat = HeartbeatCheck(interval: pingInterval)
@@ -94,7 +94,7 @@ struct LoadPage {
     // MARK: - Opening
 
     /// Begins to connect; the request is to be sent when the dial has succeeded.
-    mutating func dial(_ upgrade: WebSocketClientHandshake, now: Instant) {
+    mutating func dial(_ upgrade: WebSocketClientHandshake, now: BootTime) {
         self.upgrade = upgrade
         decoder = WebSocketDecoder(role: .client, limits: Self.limits)
         handshake = CloseHandshake(role: .client)
@@ -114,7 +114,7 @@ struct LoadPage {
     ///
     /// Call it again until it says ``LoadPageAction/none``; the bytes from `offset` are to be kept.
     mutating func receive(
-        _ buffer: inout [UInt8], from offset: inout Int, to end: Int, now: Instant
+        _ buffer: inout [UInt8], from offset: inout Int, to end: Int, now: BootTime
     ) -> LoadPageAction {
         switch state {
         case .opening: return readResponse(buffer, &offset, end)
@@ -152,7 +152,7 @@ struct LoadPage {
     }
 
     private mutating func readFrames(
-        _ buffer: inout [UInt8], _ offset: inout Int, _ end: Int, _ now: Instant
+        _ buffer: inout [UInt8], _ offset: inout Int, _ end: Int, _ now: BootTime
     ) -> LoadPageAction {
         while true {
             do throws(WebSocketError) {
@@ -179,7 +179,7 @@ struct LoadPage {
         }
     }
 
-    private mutating func take(_ message: LoadMessage, _ now: Instant) -> LoadPageAction {
+    private mutating func take(_ message: LoadMessage, _ now: BootTime) -> LoadPageAction {
         switch message {
         case .status(let payload): return .message(payload)
         case .ping:
@@ -197,7 +197,7 @@ struct LoadPage {
     // MARK: - Ends
 
     /// The connection has ended, or could not be made; says when the page comes back, if it does.
-    mutating func ended(now: Instant, random: inout SplitMix64) {
+    mutating func ended(now: BootTime, random: inout SplitMix64) {
         if isLive { lostAt = now }
         isLive = false
         heartbeat.endOfSession()
@@ -221,7 +221,7 @@ struct LoadPage {
     }
 
     /// The stream is live again; how long it was not, or nil where it had not been before.
-    mutating func returned(now: Instant) -> Nanoseconds? {
+    mutating func returned(now: BootTime) -> Nanoseconds? {
         defer { lostAt = nil }
         return lostAt.map { now - $0 }
     }

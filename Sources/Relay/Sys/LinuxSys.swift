@@ -24,6 +24,10 @@ import Glibc
     private let socketMode: SocketMode?
     /// The files of the Unix sockets that are listened on.
     private var socketFiles: [(listener: Descriptor, file: SocketFile)] = []
+    /// Addresses of this machine that dials come from in turn, so that more connections to one
+    /// address are possible than an address has ports; empty for what the system takes.
+    var sourceAddresses: [SocketAddress] = []
+    private var dialCount = 0
 
     /// Makes the loop's world; `signals` are delivered as events from now on, and the files of Unix
     /// sockets get `socketMode`, or what the process's umask leaves.
@@ -127,6 +131,7 @@ import Glibc
         guard descriptor >= 0 else { throw .last }
         Self.setNoDelay(descriptor, family: address.family)
         if let keepAlive { Self.set(keepAlive, on: descriptor, family: address.family) }
+        bindSource(of: descriptor, to: address)
         let result = unsafe address.withSockaddr { unsafe connect(descriptor, $0, $1) }
         // EINTR: the connection goes on in the background (POSIX, connect).
         if result != 0, errno != EINPROGRESS, errno != EINTR {
@@ -136,6 +141,20 @@ import Glibc
         }
         watch(descriptor, token: token, for: .write)
         return descriptor
+    }
+
+    /// Binds a socket to the next source address that fits; its port is chosen with the target's
+    /// (`IP_BIND_ADDRESS_NO_PORT`, ip(7)), so that ports are told apart by the target too.
+    private mutating func bindSource(of descriptor: Descriptor, to address: SocketAddress) {
+        guard !sourceAddresses.isEmpty else { return }
+        let source = sourceAddresses[dialCount % sourceAddresses.count]
+        dialCount += 1
+        guard source.family == address.family, source.isLoopback == address.isLoopback else {
+            return
+        }
+        Self.set(1, Int32(IPPROTO_IP), IP_BIND_ADDRESS_NO_PORT, on: descriptor)
+        // A source that is none of this machine's shows as a dial that fails.
+        _ = unsafe source.withSockaddr { unsafe bind(descriptor, $0, $1) }
     }
 
     mutating func dialError(_ descriptor: Descriptor) -> SystemError? {
