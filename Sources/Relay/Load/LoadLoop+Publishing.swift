@@ -62,6 +62,7 @@ extension LoadLoop where S: ~Copyable {
                 tally.answered += 1
                 guard count < Int(message.livePages) else { continue }
                 tally.unsubscribed += 1
+                tally.noteOutage(at: loop.boot)
                 channels[message.channel].ledger.excuse(message.number)
             case .refused(let reason):
                 failure = reason
@@ -91,6 +92,7 @@ extension LoadLoop where S: ~Copyable {
         tally.redisComplaint = reason
         for message in publisher.disconnected() {
             tally.unanswered += 1
+            tally.noteOutage(at: loop.boot)
             channels[message.channel].ledger.excuse(message.number)
         }
         encoder.removeAll()
@@ -111,6 +113,7 @@ extension LoadLoop where S: ~Copyable {
             guard let due = pace.due(nextMessage), begun + due <= now else { break }
             guard publisher.isReady else {
                 tally.unpublished += 1
+                tally.noteOutage(at: now)
                 nextMessage += 1
                 continue
             }

@@ -85,6 +85,11 @@ struct LoadReport {
             }
             lines.append(line)
         }
+        if result.tally.outageSpan > .zero {
+            lines.append(
+                LoadText.padded("from the first to the last of an outage", to: width)
+                    + "\(LoadText.milliseconds(result.tally.outageSpan)) ms")
+        }
         for (reason, count) in sortedReasons {
             lines.append(LoadText.padded("  \(reason)", to: width) + "\(count)")
         }
@@ -120,6 +125,8 @@ struct LoadReport {
         text.member("scenario", result.options.scenario.rawValue)
         text.key("measured_ms")
         text.raw(LoadText.milliseconds(result.measured))
+        text.key("outage_ms")
+        text.raw(LoadText.milliseconds(result.tally.outageSpan))
         for (key, _, count) in counts {
             text.key(key)
             text.raw("\(count)")

@@ -12,6 +12,8 @@ struct LoadTally {
     var unanswered: UInt64 = 0
     /// Messages that were due while there was no connection to Redis.
     var unpublished: UInt64 = 0
+    /// When the first and the last of these three kinds were noticed.
+    private(set) var outage: (from: BootTime, to: BootTime)?
     /// What Redis has answered instead of a number, the last time.
     var redisComplaint: String?
 
@@ -53,6 +55,14 @@ struct LoadTally {
     mutating func note(_ reason: String) {
         let isKnown = reasons[reason] != nil || reasons.count < Self.reasonLimit
         reasons[isKnown ? reason : "others", default: 0] += 1
+    }
+
+    /// From the first to the last message that not every live page had a subscription for.
+    var outageSpan: Nanoseconds { outage.map { $0.to - $0.from } ?? .zero }
+
+    /// Notes that a message had too few subscribers, or could not be published.
+    mutating func noteOutage(at now: BootTime) {
+        outage = (outage?.from ?? now, now)
     }
 
     /// Whether messages were to come and none has.

@@ -76,6 +76,11 @@ public struct LoadThresholds: Equatable, Sendable {
                 "a heartbeat was \(LoadText.milliseconds(tally.heartbeatLateness.max)) ms late,"
                     + " over \(LoadText.milliseconds(heartbeatLateness)) ms")
         }
+        // What the tool itself has slept through is part of what it has measured.
+        if !failures.isEmpty, tally.loopLag.max > .milliseconds(10) {
+            let lag = LoadText.milliseconds(tally.loopLag.max)
+            failures[failures.count - 1] += " (the tool's own loop woke up to \(lag) ms late)"
+        }
         if let reconnects, tally.ends > reconnects {
             failures.append("\(tally.ends) open connections ended, \(reconnects) may")
         }
