@@ -74,6 +74,8 @@ struct LoadPage {
     private(set) var closeCode: UInt16?
     private(set) var heartbeat: HeartbeatCheck
 
+    /// Whether the connection has been found to be of no use.
+    private var hasFailed = false
     private let policy: ReturnPolicy
     private var nextWait = scriptWaits.first
     private var upgrade: WebSocketClientHandshake?
@@ -99,6 +101,7 @@ struct LoadPage {
         decoder = WebSocketDecoder(role: .client, limits: Self.limits)
         handshake = CloseHandshake(role: .client)
         closeCode = nil
+        hasFailed = false
         state = .dialing
         deadline = now + Self.openLimit
     }
@@ -116,6 +119,10 @@ struct LoadPage {
     mutating func receive(
         _ buffer: inout [UInt8], from offset: inout Int, to end: Int, now: BootTime
     ) -> LoadPageAction {
+        guard !hasFailed else {
+            offset = end
+            return .none
+        }
         switch state {
         case .opening: return readResponse(buffer, &offset, end)
         case .open: return readFrames(&buffer, &offset, end, now)
@@ -136,8 +143,7 @@ struct LoadPage {
             switch step.event {
             case .incomplete: return .none
             case .refused(let status, _):
-                offset = end
-                return .fail("status \(status)")
+                return fail("status \(status)", &offset, end)
             case .accepted:
                 upgrade = nil
                 state = .open
@@ -146,9 +152,16 @@ struct LoadPage {
                 return .opened
             }
         } catch {
-            offset = end
-            return .fail(error.reason)
+            return fail(error.reason, &offset, end)
         }
+    }
+
+    private mutating func fail(
+        _ reason: String, _ offset: inout Int, _ end: Int
+    ) -> LoadPageAction {
+        hasFailed = true
+        offset = end
+        return .fail(reason)
     }
 
     private mutating func readFrames(
@@ -173,8 +186,7 @@ struct LoadPage {
                     return .close(code: code)
                 }
             } catch {
-                offset = end
-                return .fail(error.reason)
+                return fail(error.reason, &offset, end)
             }
         }
     }
