@@ -94,9 +94,14 @@ def test_a_file_that_cannot_be_used_is_warned_of_and_the_former_password_stays(
     _write(secret, "first")
     daemon = start_daemon(secured, STATUS_REDIS_PASSWORD_FILE=secret)
     secret.unlink()
+
+    def warned():
+        # The file is looked at when a link is made, at most once a second.
+        open_page(daemon, channel + "2").live().close()
+        return [line for line in daemon.logs if line["level"] == "warn" and str(secret) in str(line)]
+
+    line = wait_until(warned, "a warning that names the file")[0]
+    assert "no such file or directory" in str(line)
     page = open_page(daemon, channel).live()
     _hears(secured, page, channel, "as before")
-    wait_until(
-        lambda: any(str(secret) in line for line in daemon.lines if '"warn"' in line),
-        "a warning that names the file")
     assert "first" not in daemon.output

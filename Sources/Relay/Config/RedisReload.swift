@@ -15,6 +15,9 @@ public struct RedisReload: Sendable {
         self.settings = settings
     }
 
+    /// `read` for whoever knows no more of it.
+    var reader: @Sendable () -> RedisRefresh { { read() } }
+
     /// What the files say by now; it takes as long as the disk does.
     func read() -> RedisRefresh {
         do throws(TextSources.Refusal) {

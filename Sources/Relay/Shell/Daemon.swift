@@ -58,8 +58,6 @@ public enum Daemon {
         } catch {
             return "\(error)"
         }
-        var refreshRedis: (@Sendable () -> RedisRefresh)?
-        if let reload = options.redisReload { refreshRedis = { reload.read() } }
         var relay = Relay(
             sys: sys, settings: options.settings,
             options: RelayOptions(
@@ -70,7 +68,7 @@ public enum Daemon {
                 processUsage: meter.read,
                 trace: options.trace, openTrace: tracing.open,
                 droppedTraceLines: { tracing.dropped },
-                refreshRedis: refreshRedis,
+                refreshRedis: options.redisReload?.reader,
                 onShutdown: { HostProcess.endAtNext(signals) },
                 onSecondSignal: { number in
                     writer.drain(atMost: hastyDrainLimit)

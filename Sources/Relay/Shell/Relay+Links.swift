@@ -376,7 +376,10 @@ extension Relay where S: ~Copyable {
 
     func metadata(of id: SlotID) -> Logger.Metadata {
         switch links[id].machine.purpose {
-        case .probe: return ["link": .stringConvertible(links[id].number), "probe": .stringConvertible(true)]
+        case .probe:
+            return [
+                "link": .stringConvertible(links[id].number), "probe": .stringConvertible(true),
+            ]
         case .subscription(let bytes):
             guard let channel = ChannelName(bytes: bytes) else { return [:] }
             return [
