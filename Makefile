@@ -14,7 +14,8 @@ TEST_PACKAGES := redis-server redis-tools python3-venv chromium chromium-driver 
 SOAK_MINUTES ?= 30
 
 .PHONY: run test test-unit test-integration conformance conformance-quick fuzz bench build lint clean libraries
-.PHONY: chaos chaos-quick soak test-tools release ws-echo tests against-hiredis
+.PHONY: chaos chaos-quick soak scale scale-quick test-tools release load-tool ws-echo tests
+.PHONY: against-hiredis
 .NOTPARALLEL:
 
 run: release
@@ -23,7 +24,8 @@ run: release
 # Everything, and nothing skipped: a server that is missing is a failure here. The one exception is
 # the Autobahn suite, which needs a Python that few systems still have.
 test: libraries test-tools
-	@STATUS2_REQUIRE_SERVERS=1 $(MAKE) --no-print-directory test-unit test-integration chaos-quick
+	@STATUS2_REQUIRE_SERVERS=1 $(MAKE) --no-print-directory test-unit test-integration chaos-quick \
+		scale-quick
 	@$(MAKE) --no-print-directory against-hiredis conformance-quick
 
 # No server is needed; what needs one is skipped with its reason.
@@ -31,7 +33,7 @@ test-unit: tests
 	@echo "Running the unit tests."
 	@Scripts/quietly ' skipped|Test run with' $(SWIFT) test --skip-build
 
-test-integration: release test-tools
+test-integration: release load-tool test-tools
 	@echo "Running the integration tests against $(RELEASE)."
 	@STATUS2_BINARY=$(CURDIR)/$(RELEASE) PYTHONDONTWRITEBYTECODE=1 \
 		.venv/bin/python -m pytest -q -rs -p no:cacheprovider Tests/Integration
@@ -54,6 +56,18 @@ chaos-quick: release test-tools
 soak: release test-tools
 	@echo "Soaking $(RELEASE) for $(SOAK_MINUTES) minutes."
 	@STATUS2_SOAK_MINUTES=$(SOAK_MINUTES) $(CHAOS) -q -m soak
+
+# status2-load against the daemon's default settings: 300 pages at the mission's cadence, SCALE_PAGES
+# (9,000) over a restart of Redis, one of the daemon and a pause, and as many for SCALE_MINUTES (10).
+# A process needs two descriptors for each page, and some more. Scripts/scale NAME does one of them.
+scale: release load-tool
+	@Scripts/require redis-server python3
+	@Scripts/scale
+
+# 6,000 pages for 30 seconds, which `make test` includes.
+scale-quick: release load-tool
+	@Scripts/require redis-server python3
+	@Scripts/scale quick
 
 # All 301 cases of the Autobahn suite, in both roles; a failure where the suite cannot be had.
 conformance: ws-echo
@@ -94,7 +108,7 @@ build: libraries
 	@$(SWIFT) build
 
 lint:
-	@$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Fuzz
+	@$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Fuzz Load
 
 clean:
 	@rm -rf .build .build-* .venv .venv-autobahn .venv-hiredis
@@ -109,6 +123,10 @@ test-tools:
 release: libraries
 	@echo "Building status2 for release, which takes some minutes the first time."
 	@Scripts/quietly '(warning|error): ' $(SWIFT) build -c release --product status2
+
+load-tool: libraries
+	@echo "Building status2-load for release."
+	@Scripts/quietly '(warning|error): ' $(SWIFT) build -c release --product status2-load
 
 ws-echo: libraries
 	@echo "Building ws-echo for release."

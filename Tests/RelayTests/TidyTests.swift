@@ -13,7 +13,9 @@ import Testing
     private static let root = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-    private static func sources(_ folders: [String] = ["Sources", "Tests", "Fuzz"]) -> [Source] {
+    private static func sources(
+        _ folders: [String] = ["Sources", "Tests", "Fuzz", "Load"]
+    ) -> [Source] {
         folders.flatMap { folder -> [Source] in
             let base = root.appendingPathComponent(folder)
             let names = FileManager.default.enumerator(atPath: base.path)?.allObjects ?? []

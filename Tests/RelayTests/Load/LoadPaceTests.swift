@@ -8,7 +8,9 @@ import Testing
     }
 
     private static func count(_ pace: LoadPace, until seconds: Int64) -> Int {
-        (0..<1000).count { number in pace.due(UInt64(number)).map { $0 < .seconds(seconds) } ?? false }
+        (0..<1000).count { number in
+            pace.due(UInt64(number)).map { $0 < .seconds(seconds) } ?? false
+        }
     }
 
     @Test func aSteadyOneIsEven() {

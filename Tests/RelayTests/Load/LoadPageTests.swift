@@ -41,7 +41,8 @@ private struct Page {
         machine.connected()
         var request: [UInt8] = []
         upgrade.appendRequest(host: "relay", path: "/a:b", to: &request)
-        let key = String(decoding: request, as: UTF8.self).split(separator: "\r\n")
+        let key =
+            String(decoding: request, as: UTF8.self).split(separator: "\r\n")
             .first { $0.hasPrefix("Sec-WebSocket-Key: ") }?.dropFirst(19) ?? ""
         var answer: [UInt8] = []
         WebSocketUpgrade.appendAcceptance(

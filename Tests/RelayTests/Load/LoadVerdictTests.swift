@@ -55,7 +55,9 @@ import Testing
         #expect(Self.failures(result) { $0.loss = .share(0.002) } == 1)
         #expect(LoadThresholds.Loss("0.1%") == .share(0.001))
         #expect(LoadThresholds.Loss("7") == .count(7))
-        for text in ["", "-1", "x", "101%", "%", "nan%"] { #expect(LoadThresholds.Loss(text) == nil) }
+        for text in ["", "-1", "x", "101%", "%", "nan%"] {
+            #expect(LoadThresholds.Loss(text) == nil)
+        }
     }
 
     @Test func everyTimeHasItsTarget() throws {
@@ -95,9 +97,9 @@ import Testing
     // MARK: - Options
 
     @Test func urlsOfRelaysAreRead() throws {
-        let target = try #require(LoadTarget("ws://relay.test:9002/weppcloud-microservices/status/"))
+        let target = try #require(LoadTarget("ws://relay.test:9002/services/status/"))
         #expect(target.authority == "relay.test:9002")
-        #expect(target.prefix == "/weppcloud-microservices/status")
+        #expect(target.prefix == "/services/status")
         #expect(LoadTarget("ws://[::1]")?.authority == "[::1]:80")
         for text in ["", "wss://h", "http://h", "ws://", "ws://h:0", "ws://h:x", "ws://h/a b"] {
             #expect(LoadTarget(text) == nil)

@@ -27,7 +27,8 @@ import Testing
     @Test func twoThatAreSwappedAreOutOfOrderAndNotMissing() {
         var checker = SequenceChecker()
         checker.live(from: 0)
-        #expect(Self.findings(&checker, [0, 2, 1, 3]) == [.inOrder, .inOrder, .reordered, .inOrder])
+        #expect(
+            Self.findings(&checker, [0, 2, 1, 3]) == [.inOrder, .inOrder, .reordered, .inOrder])
         #expect(checker.missingCount == 0)
     }
 
@@ -131,8 +132,8 @@ import Testing
         var highest: UInt64?
         for number in numbers {
             let expected: SequenceChecker.Finding =
-                if !seen.insert(number).inserted { .repeated }
-                else if let highest, number < highest { .reordered } else { .inOrder }
+                if !seen.insert(number).inserted { .repeated } else if let highest, number < highest
+                { .reordered } else { .inOrder }
             highest = max(highest ?? 0, number)
             #expect(checker.received(number) == expected)
         }
