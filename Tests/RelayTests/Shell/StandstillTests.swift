@@ -40,7 +40,7 @@ import Testing
 
     @Test(arguments: [1, 16, Int.max])
     func pagesThatAnsweredAreNotClosedHoweverLongTheirAnswersWaited(eventLimit: Int) {
-        let (daemon, pages) = Self.pages(100)
+        let (daemon, pages) = Self.pages(40)
         daemon.world.eventLimit = eventLimit
         for _ in 0..<3 {
             daemon.advance(.milliseconds(1_100))
@@ -51,7 +51,7 @@ import Testing
         for page in pages { page.say(Self.pong) }
         daemon.advance(.seconds(3))
         #expect(Self.closed(pages).isEmpty)
-        #expect(daemon.metrics.connectionsActive == 100)
+        #expect(daemon.metrics.connectionsActive == 40)
     }
 
     @Test func aPageIsAskedOnceMoreAndHasItsFullTimeForTheAnswer() {
@@ -128,7 +128,7 @@ import Testing
 
     @Test(arguments: [1, 16, Int.max])
     func linksWhoseAnswersHaveComeAreNotStalled(eventLimit: Int) {
-        let (daemon, pages) = Self.pages(100) { $0.pongTimeout = .seconds(600) }
+        let (daemon, pages) = Self.pages(40) { $0.pongTimeout = .seconds(600) }
         daemon.world.eventLimit = eventLimit
         for _ in 0..<20 {
             daemon.advance(.milliseconds(400))
@@ -169,7 +169,7 @@ import Testing
     }
 
     @Test func timersWaitUntilEverySocketWasLookedAt() {
-        let (daemon, pages) = Self.pages(200)
+        let (daemon, pages) = Self.pages(50)
         daemon.world.eventLimit = 2
         daemon.advance(.milliseconds(3_930))
         for page in pages { page.say(Self.pong) }
@@ -177,7 +177,7 @@ import Testing
         daemon.world.wakeUp = daemon.now + .milliseconds(90)
         daemon.advance(.seconds(3))
         #expect(Self.closed(pages).isEmpty)
-        #expect(daemon.metrics.connectionsActive == 200)
+        #expect(daemon.metrics.connectionsActive == 50)
     }
 
     @Test func timersFireAlthoughSocketsAreAlwaysReady() {
