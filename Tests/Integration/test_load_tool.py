@@ -132,6 +132,14 @@ def test_too_few_subscribers_are_no_loss_where_an_outage_is_meant_to_be():
         assert (status, figures["missed"], figures["lost"]) == (PASSED, 1, 0)
 
 
+def test_pages_may_come_from_several_addresses():
+    with FakeRelay() as relay:
+        status, figures = _load(relay, "--source-addresses", "127.0.0.2,127.0.0.3")
+        peers = {host for host, _ in relay.peers}
+    assert (status, figures["delivered"]) == (PASSED, 1000)
+    assert peers == {"127.0.0.2", "127.0.0.3"}
+
+
 def test_a_second_process_may_publish():
     with FakeRelay() as relay:
         listening = subprocess.Popen(
@@ -169,6 +177,8 @@ def test_what_cannot_run_says_why():
         assert ended.returncode == CANNOT_RUN and "refused" in ended.stderr
         ended = _run("--redis-url", redis, "--sockets", "999999")
         assert ended.returncode == CANNOT_RUN and "descriptors" in ended.stderr
+        ended = _run("--redis-url", "redis://127.0.0.1:1", "--sockets", "1")
+        assert ended.returncode == CANNOT_RUN and "no connection to Redis" in ended.stderr
     assert ended.stdout == ""
 
 

@@ -32,7 +32,6 @@ extension LoadLoop where S: ~Copyable {
         guard let target = options.redis else { return }
         publisher.connected(to: target, output: &encoder)
         loop.markDirty(&publisherSocket)
-        if publisher.isReady { redisIsReady() }
     }
 
     private mutating func redisIsReady() {

@@ -21,7 +21,7 @@ struct LoadPublisher {
     enum Answer: Equatable {
         /// Nothing more: all bytes are consumed.
         case none
-        /// The log-in has been answered, or none was needed.
+        /// The greeting has been answered: messages may be sent.
         case ready
         /// A message had so many subscribers.
         case receivers(PublishedMessage, count: Int)
@@ -29,9 +29,14 @@ struct LoadPublisher {
         case refused(String)
     }
 
+    private enum Greeting {
+        case logIn, ping
+    }
+
     private var parser = RESPParser()
     private var unanswered = Deque<PublishedMessage>()
-    private var awaitsLogIn = false
+    /// The answer of the greeting that is due; nil behind it.
+    private var greeting: Greeting?
     /// Whether messages may be sent.
     private(set) var isReady = false
 
@@ -39,14 +44,15 @@ struct LoadPublisher {
     /// Whether a further message may be sent.
     var hasRoom: Bool { isReady && unanswered.count < Self.unansweredLimit }
 
-    /// The connection is made; writes the log-in, if one is needed.
+    /// The connection is made; writes the log-in, if one is needed, and a `PING`: what is no Redis, or
+    /// one that refuses this connection, is found before anything is published.
     mutating func connected(to target: RedisTarget, output: inout RESPEncoder) {
-        guard let password = target.password else {
-            isReady = true
-            return
+        greeting = .ping
+        if let password = target.password {
+            output.command(["AUTH"] + (target.username.map { [$0] } ?? []) + [password.revealed])
+            greeting = .logIn
         }
-        output.command(["AUTH"] + (target.username.map { [$0] } ?? []) + [password.revealed])
-        awaitsLogIn = true
+        output.command("PING")
     }
 
     /// Writes a message.
@@ -65,13 +71,21 @@ struct LoadPublisher {
 
     /// Consumes bytes of `buffer[offset..<end]` up to the next answer; `offset` moves on.
     mutating func receive(_ buffer: [UInt8], from offset: inout Int, to end: Int) -> Answer {
-        do throws(RESPError) {
-            let step = try parser.next(buffer.span.extracting(0..<end), from: offset)
-            offset = step.end
-            guard let value = step.value else { return .none }
-            if awaitsLogIn {
-                awaitsLogIn = false
-                guard !value.isError else { return .refused("the log-in") }
+        while true {
+            let value: RESPValue
+            do throws(RESPError) {
+                let step = try parser.next(buffer.span.extracting(0..<end), from: offset)
+                offset = step.end
+                guard let parsed = step.value else { return .none }
+                value = parsed
+            } catch {
+                offset = end
+                return .refused("\(error)")
+            }
+            if let greeting {
+                if let refusal = self.refusal(value, of: greeting) { return .refused(refusal) }
+                self.greeting = greeting == .logIn ? .ping : nil
+                if self.greeting != nil { continue }
                 isReady = true
                 return .ready
             }
@@ -81,10 +95,13 @@ struct LoadPublisher {
                 return .refused("PUBLISH: \(value.string ?? "no number")")
             }
             return .receivers(message, count: count)
-        } catch {
-            offset = end
-            return .refused("\(error)")
         }
+    }
+
+    /// Why the greeting has failed. A user who may not `PING` has been answered all the same.
+    private func refusal(_ value: RESPValue, of greeting: Greeting) -> String? {
+        guard value.isError, greeting == .logIn || value.errorCode != "NOPERM" else { return nil }
+        return greeting == .logIn ? "the log-in" : value.string ?? "PING"
     }
 
     /// The connection has ended; hands out what was not answered, in order.

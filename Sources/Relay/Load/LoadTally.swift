@@ -65,9 +65,9 @@ struct LoadTally {
         outage = (outage?.from ?? now, now)
     }
 
-    /// Whether messages were to come and none has.
+    /// Whether there were to be messages and there were none: such a run has tried nothing.
     func isIdle(_ options: LoadOptions) -> Bool {
-        delivered == 0 && options.sockets > 0 && (due > 0 || options.redis == nil)
+        options.rate > 0 && (options.sockets > 0 ? delivered : published) == 0
     }
 }
 

@@ -57,7 +57,12 @@ public struct LoadThresholds: Equatable, Sendable {
             failures.append("\(result.absentPages) pages have no stream at the end")
         }
         if result.tally.isIdle(result.options) {
-            failures.append("not one message was delivered")
+            failures.append("there was not one message")
+        }
+        // What was not sent cannot be lost: only where Redis was to be gone is that as it should be.
+        if result.tally.unpublished > 0, !result.options.excusesOutages {
+            let reason = result.tally.redisComplaint ?? "no connection"
+            failures.append("\(result.tally.unpublished) messages were not published: \(reason)")
         }
         failures += lateness(of: result)
         return failures

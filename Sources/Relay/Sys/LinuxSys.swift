@@ -24,8 +24,8 @@ import Glibc
     private let socketMode: SocketMode?
     /// The files of the Unix sockets that are listened on.
     private var socketFiles: [(listener: Descriptor, file: SocketFile)] = []
-    /// Addresses of this machine that dials come from in turn, so that more connections to one
-    /// address are possible than an address has ports; empty for what the system takes.
+    /// Addresses of this machine that clients' dials come from in turn, so that more connections to
+    /// one address are possible than an address has ports; empty for what the system takes.
     var sourceAddresses: [SocketAddress] = []
     private var dialCount = 0
 
@@ -131,7 +131,7 @@ import Glibc
         guard descriptor >= 0 else { throw .last }
         Self.setNoDelay(descriptor, family: address.family)
         if let keepAlive { Self.set(keepAlive, on: descriptor, family: address.family) }
-        bindSource(of: descriptor, to: address)
+        if token.kind == .client { bindSource(of: descriptor, to: address) }
         let result = unsafe address.withSockaddr { unsafe connect(descriptor, $0, $1) }
         // EINTR: the connection goes on in the background (POSIX, connect).
         if result != 0, errno != EINPROGRESS, errno != EINTR {

@@ -21,6 +21,7 @@ class FakeRelay:
         self._ping_interval = ping_interval
         self._receivers = receivers
         self._pages = collections.defaultdict(list)
+        self.peers = []
         self._deliveries = 0
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
@@ -48,6 +49,7 @@ class FakeRelay:
 
     async def _serve_page(self, page):
         channel = page.request.path.rsplit("/", 1)[-1]
+        self.peers.append(page.remote_address)
         await page.recv()
         await page.send('{"type":"ping"}')
         self._pages[channel].append(page)
@@ -75,6 +77,9 @@ class FakeRelay:
                 return
             if not words:
                 return
+            if words == ["PING"]:
+                writer.write(b"+PONG\r\n")
+                continue
             _, channel, payload = words
             pages = list(self._pages[channel])
             answer = len(pages) if self._receivers is None else self._receivers

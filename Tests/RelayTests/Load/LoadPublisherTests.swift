@@ -20,15 +20,24 @@ import Testing
         }
     }
 
+    /// A publisher that may send.
+    private static func ready() throws -> LoadPublisher {
+        var publisher = LoadPublisher()
+        var output = RESPEncoder()
+        publisher.connected(to: try target("redis://h:1"), output: &output)
+        #expect(!publisher.isReady)
+        #expect(String(decoding: output.bytes, as: UTF8.self) == "*1\r\n$4\r\nPING\r\n")
+        #expect(answers(&publisher, "+PONG\r\n") == [.ready])
+        return publisher
+    }
+
     private static func target(_ url: String) throws -> RedisTarget {
         try #require(LoadOptions.redis(url).target)
     }
 
     @Test func publishesAndReadsHowManyHeard() throws {
-        var publisher = LoadPublisher()
+        var publisher = try Self.ready()
         var output = RESPEncoder()
-        publisher.connected(to: try Self.target("redis://h:1"), output: &output)
-        #expect(publisher.isReady && output.bytes.isEmpty)
         publisher.publish(
             Self.message, to: Array("a:b".utf8), payload: Array("hi".utf8), output: &output)
         #expect(
@@ -45,8 +54,9 @@ import Testing
         #expect(!publisher.isReady)
         #expect(
             String(decoding: output.bytes, as: UTF8.self)
-                == "*3\r\n$4\r\nAUTH\r\n$1\r\nu\r\n$1\r\np\r\n")
-        #expect(Self.answers(&publisher, "+OK\r\n") == [.ready])
+                == "*3\r\n$4\r\nAUTH\r\n$1\r\nu\r\n$1\r\np\r\n*1\r\n$4\r\nPING\r\n")
+        #expect(Self.answers(&publisher, "+OK\r\n") == [])
+        #expect(Self.answers(&publisher, "+PONG\r\n") == [.ready])
         #expect(publisher.isReady)
     }
 
@@ -57,10 +67,27 @@ import Testing
         #expect(Self.answers(&publisher, "-WRONGPASS no\r\n") == [.refused("the log-in")])
     }
 
-    @Test func whatWasNotAnsweredIsHandedOutAtTheEnd() throws {
+    @Test(arguments: [
+        "-DENIED Redis is running in protected mode", "-NOAUTH Authentication required.",
+    ])
+    func aRedisThatRefusesTheConnectionIsFoundBeforeAnythingIsPublished(answer: String) throws {
         var publisher = LoadPublisher()
         var output = RESPEncoder()
         publisher.connected(to: try Self.target("redis://h:1"), output: &output)
+        #expect(Self.answers(&publisher, answer + "\r\n") == [.refused(String(answer.dropFirst()))])
+        #expect(!publisher.isReady)
+    }
+
+    @Test func aUserWhoMayNotPingMayPublish() throws {
+        var publisher = LoadPublisher()
+        var output = RESPEncoder()
+        publisher.connected(to: try Self.target("redis://h:1"), output: &output)
+        #expect(Self.answers(&publisher, "-NOPERM no permissions to run 'ping'\r\n") == [.ready])
+    }
+
+    @Test func whatWasNotAnsweredIsHandedOutAtTheEnd() throws {
+        var publisher = try Self.ready()
+        var output = RESPEncoder()
         for number: UInt64 in 0..<3 {
             publisher.publish(
                 PublishedMessage(channel: 0, number: number, livePages: 1), to: [1], payload: [2],
@@ -73,9 +100,8 @@ import Testing
 
     @Test(arguments: ["-NOPERM x\r\n", "+OK\r\n", "garbage\r\n"])
     func anythingButANumberEndsTheConnectionAndLosesNoMessage(answer: String) throws {
-        var publisher = LoadPublisher()
+        var publisher = try Self.ready()
         var output = RESPEncoder()
-        publisher.connected(to: try Self.target("redis://h:1"), output: &output)
         publisher.publish(Self.message, to: [1], payload: [2], output: &output)
         let answers = Self.answers(&publisher, answer)
         guard case .refused? = answers.first else {

@@ -47,6 +47,11 @@ import Testing
         #expect(Self.failures(try Self.result { $0.tally.delivered = 0 }) == 1)
     }
 
+    @Test func whatWasNotPublishedFailsUnlessRedisWasToBeGone() throws {
+        #expect(Self.failures(try Self.result { $0.tally.unpublished = 80 }) == 1)
+        #expect(Self.failures(try Self.result(.reconnect) { $0.tally.unpublished = 80 }) == 0)
+    }
+
     @Test func lossMayBeANumberOrAShare() throws {
         let result = try Self.result { $0.lost = 3 }
         #expect(Self.failures(result) { $0.loss = .count(3) } == 0)
