@@ -24,6 +24,24 @@ let harnessLinking: [LinkerSetting] =
         .unsafeFlags(["-Xlinker", "--export-dynamic-symbol=LLVMFuzzerRunDriver"])
     ]
 
+/// A fuzz harness: `fuzz-AREA-PROPERTY`, a few lines around a property of a support target.
+func harness(_ area: String, _ property: String, _ support: Target.Dependency) -> Target {
+    .executableTarget(
+        name: "fuzz-\(area)-\(property)", dependencies: ["Fuzzing", support],
+        path: "Fuzz/\(area)/\(property)", swiftSettings: rules, linkerSettings: harnessLinking)
+}
+
+/// What `Scripts/fuzz` runs; Fuzz/README.md says what each of them holds against what.
+let harnesses: [Target] =
+    ["values", "pubsub", "commands", "writing", "rendering", "building", "differential"]
+    .map { harness("resp", $0, "RESPProperties") }
+    + ["frames", "writing", "text", "dump", "closing", "differential"]
+    .map { harness("wsframe", $0, "WSFrameProperties") }
+    + ["requests", "responses", "writing", "differential"]
+    .map { harness("http", $0, "WSFrameProperties") }
+    + ["scanner", "differential"]
+    .map { harness("client-message", $0, "ClientProperties") }
+
 let package = Package(
     name: "status2",
     products: [
@@ -62,25 +80,27 @@ let package = Package(
             swiftSettings: rules,
             linkerSettings: executableLinking),
 
+        .target(name: "Fuzzing", path: "Tests/Support/Fuzzing", swiftSettings: rules),
         .target(
-            name: "RESPProperties", dependencies: ["RESP"], path: "Tests/Support/RESP",
+            name: "RESPProperties", dependencies: ["RESP", "Fuzzing"], path: "Tests/Support/RESP",
             swiftSettings: rules),
         .target(
-            name: "WSFrameProperties", dependencies: ["WSFrame"], path: "Tests/Support/WSFrame",
-            swiftSettings: rules),
+            name: "WSFrameProperties", dependencies: ["WSFrame", "Fuzzing"],
+            path: "Tests/Support/WSFrame", swiftSettings: rules),
         .target(
-            name: "ClientProperties", dependencies: ["Relay", "WSFrameProperties"],
+            name: "ClientProperties", dependencies: ["Relay", "Fuzzing"],
             path: "Tests/Support/Client", swiftSettings: rules),
         .testTarget(
-            name: "RESPTests", dependencies: ["RESP", "RESPProperties"], swiftSettings: rules),
+            name: "RESPTests", dependencies: ["RESP", "RESPProperties", "Fuzzing"],
+            swiftSettings: rules),
         .testTarget(
-            name: "WSFrameTests", dependencies: ["WSFrame", "WSFrameProperties"],
+            name: "WSFrameTests", dependencies: ["WSFrame", "WSFrameProperties", "Fuzzing"],
             swiftSettings: rules),
         .testTarget(
             name: "RelayTests",
             dependencies: [
                 "Relay", "RESP", "WSFrame", "CLinux", "COpenSSL", "ClientProperties",
-                "WSFrameProperties",
+                "WSFrameProperties", "Fuzzing",
             ],
             swiftSettings: rules),
 
@@ -99,25 +119,5 @@ let package = Package(
             ],
             path: "Load/status2-load", swiftSettings: rules,
             linkerSettings: executableLinking),
-
-        .executableTarget(
-            name: "fuzz-resp", dependencies: ["RESPProperties"], path: "Fuzz/resp",
-            exclude: ["corpus", "crashes", "resp.dict"], sources: ["main.swift"],
-            swiftSettings: rules,
-            linkerSettings: harnessLinking),
-        .executableTarget(
-            name: "fuzz-wsframe", dependencies: ["WSFrameProperties"], path: "Fuzz/wsframe",
-            exclude: ["corpus", "crashes", "wsframe.dict", "README.md"], sources: ["main.swift"],
-            swiftSettings: rules,
-            linkerSettings: harnessLinking),
-        .executableTarget(
-            name: "fuzz-http", dependencies: ["WSFrameProperties"], path: "Fuzz/http",
-            exclude: ["corpus", "crashes", "http.dict"], sources: ["main.swift"],
-            swiftSettings: rules,
-            linkerSettings: harnessLinking),
-        .executableTarget(
-            name: "fuzz-client-message", dependencies: ["ClientProperties", "WSFrameProperties"],
-            path: "Fuzz/client-message", exclude: ["corpus", "crashes", "client-message.dict"],
-            sources: ["main.swift"], swiftSettings: rules, linkerSettings: harnessLinking),
-    ]
+    ] + harnesses
 )

@@ -73,10 +73,7 @@ public struct FrameDump: Sendable {
             failure = .malformed(offset: offset, reason: "data after the close frame")
             return nil
         }
-        guard
-            let header = try FrameHeader.parse(
-                pending.span, from: start, to: pending.count, role: role)
-        else { return nil }
+        guard let header = try header(at: start) else { return nil }
         let payloadStart = start + header.headerLength
         guard header.payloadLength <= UInt64(pending.count - payloadStart) else {
             // Else a frame over the limits would be waited for.
@@ -93,12 +90,29 @@ public struct FrameDump: Sendable {
         return end
     }
 
-    /// Judges the header of a frame that is not whole, on a copy of the decoder.
+    /// Reads the header at `start` of the pending bytes; nil when it is not whole.
+    private func header(at start: Int) throws(WebSocketError) -> FrameHeader? {
+        do throws(WebSocketError) {
+            return try FrameHeader.parse(
+                pending.span, from: start, to: pending.count, role: role)
+        } catch {
+            // The frame's place may be wrong too, which the decoder sees first.
+            try judge(pending[start...])
+            throw error
+        }
+    }
+
+    /// Judges the header of a frame that is not whole.
     private func check(_ header: FrameHeader, from start: Int) throws(WebSocketError) -> Int? {
-        var copy = decoder
-        var bytes = Array(pending[start..<start + header.headerLength])
-        _ = try copy.next(&bytes, from: 0, to: bytes.count)
+        try judge(pending[start..<start + header.headerLength])
         return nil
+    }
+
+    /// Throws what the decoder has against the bytes; on a copy of it.
+    private func judge(_ bytes: ArraySlice<UInt8>) throws(WebSocketError) {
+        var copy = decoder
+        var bytes = Array(bytes)
+        _ = try copy.next(&bytes, from: 0, to: bytes.count)
     }
 
     private static func appendLine(

@@ -1,29 +1,37 @@
+import Fuzzing
 import Testing
 import WSFrameProperties
 
+/// Replays the fuzzers' seeds, and everything that they ever found.
 @Suite("The fuzzers' seeds")
 struct CorpusTests {
-    /// A harness's seeds and whatever it found; the folders are found from this file's place.
-    static func inputs(_ harness: String) -> [[UInt8]] {
-        let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-        return ["corpus", "crashes"].flatMap { folder in
-            FuzzDriver.files(at: "/\(root)/Fuzz/\(harness)/\(folder)").compactMap {
-                FuzzDriver.contents(of: $0)
+    @Test("hold the properties of frames")
+    func frames() throws {
+        let inputs = InputFiles.seeds("wsframe")
+        #expect(inputs.count >= 20)
+        for input in inputs {
+            #expect(throws: Never.self, "\(input.name)") {
+                try FrameStreams.check(input.bytes.span)
+                try WrittenFrames.check(input.bytes.span)
+                try TextBytes.check(input.bytes.span)
+                try FrameDumps.check(input.bytes.span)
+                try CloseScripts.check(input.bytes.span)
+                try WebSocketProperties.check(input.bytes.span)
             }
         }
     }
 
-    @Test("hold the properties of frames")
-    func frames() throws {
-        let inputs = Self.inputs("wsframe")
-        #expect(inputs.count >= 10)
-        for input in inputs { try WebSocketProperties.check(input) }
-    }
-
     @Test("hold the properties of heads")
     func heads() throws {
-        let inputs = Self.inputs("http")
-        #expect(inputs.count >= 8)
-        for input in inputs { try HTTPProperties.check(input) }
+        let inputs = InputFiles.seeds("http")
+        #expect(inputs.count >= 16)
+        for input in inputs {
+            #expect(throws: Never.self, "\(input.name)") {
+                try RequestHeads.check(input.bytes.span)
+                try ResponseHeads.check(input.bytes.span)
+                try WrittenHeads.check(input.bytes.span)
+                try HTTPProperties.check(input.bytes.span)
+            }
+        }
     }
 }

@@ -63,6 +63,7 @@ struct FrameDumpTests {
             ("01 01 C3 89 00 80 01 61", .malformed(offset: 5, reason: "text is not UTF-8")),
             ("81 00 81 04 FF", .malformed(offset: 2, reason: "text is not UTF-8")),
             ("81 00 80 00", .malformed(offset: 2, reason: "continuation without a message")),
+            ("80 81", .malformed(offset: 0, reason: "continuation without a message")),
             ("81 0B", .malformed(offset: 0, reason: "frame too big")),
             ("88 00 81 00", .malformed(offset: 2, reason: "data after the close frame")),
             ("88 00", .complete),

@@ -1,24 +1,20 @@
 import ClientProperties
 import Foundation
+import Fuzzing
 import Relay
 import Testing
-import WSFrameProperties
 
 /// Browser messages against a plain parser, and that parser against Foundation's.
 @Suite struct ClientMessagePropertyTests {
     /// The fuzzer's seeds and whatever it found.
-    private static let inputs: [[UInt8]] = {
-        let root = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
-        return ["corpus", "crashes"].flatMap { folder in
-            FuzzDriver.files(at: "/\(root)/Fuzz/client-message/\(folder)").compactMap {
-                FuzzDriver.contents(of: $0)
-            }
-        }
-    }()
+    private static let inputs = InputFiles.seeds("client-message").map(\.bytes)
 
     @Test func seedsHoldTheProperties() throws {
         #expect(Self.inputs.count >= 17)
-        for input in Self.inputs { try ClientMessageProperties.check(input) }
+        for input in Self.inputs {
+            try BrowserMessages.check(input.span)
+            try ClientMessageProperties.check(input)
+        }
     }
 
     @Test func mutilatedSeedsHoldTheProperties() throws {

@@ -1,8 +1,13 @@
-package import WSFrameProperties
+package import Fuzzing
 import Relay
 
 /// What has to hold for any bytes that are taken for a browser's message, in UTF-8 or not.
 package enum ClientMessageProperties {
+    /// Checks one input of the fuzzer.
+    package static func check(_ input: Span<UInt8>) throws(PropertyFailure) {
+        try check(InputBytes.array(input))
+    }
+
     /// Checks all properties on one input of the fuzzer.
     package static func check(_ input: [UInt8]) throws(PropertyFailure) {
         let verdict = ClientMessage(input.span)

@@ -1,3 +1,4 @@
+import Fuzzing
 package import RESP
 
 /// Everything that ``CommandParser`` makes of a stream, however the stream was cut.
@@ -33,7 +34,7 @@ package struct CommandOutcome: Equatable, Sendable {
 
 extension Properties {
     /// Commands do not depend on the cuts, and are read again as they are written.
-    static func checkCommands(_ bytes: [UInt8], _ cuts: [[Int]]) throws(Violation) {
+    static func checkCommands(_ bytes: [UInt8], _ cuts: [[Int]]) throws(PropertyFailure) {
         let whole = CommandOutcome(parsing: bytes, limits: limits)
         for cuts in cuts {
             let outcome = CommandOutcome(parsing: bytes, cuts: cuts, limits: limits)

@@ -1,19 +1,21 @@
+package import Fuzzing
 package import RESP
 
-/// What must hold for any bytes whatever; the bodies of the fuzz harness and of the tests.
+/// What must hold for any bytes whatever, held against the reference parser and for many cuts: the body
+/// of the differential harness, and of the tests. The other harnesses try a part of it, faster.
 package enum Properties {
     /// Limits small enough that random input reaches each of them.
     package static let limits = RESPLimits(
         bulkSize: 300, aggregateElements: 20, depth: 6, lineLength: 80, valueSize: 2000,
         channelSize: 300, payloadSize: 40)
 
-    /// A property that does not hold.
-    package struct Violation: Error, CustomStringConvertible {
-        package let description: String
+    /// Checks one input of the fuzzer.
+    package static func check(_ input: Span<UInt8>) throws(PropertyFailure) {
+        try check(InputBytes.array(input))
     }
 
     /// Checks everything.
-    package static func check(_ bytes: [UInt8]) throws(Violation) {
+    package static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
         let whole = StreamOutcome(parsing: bytes, limits: limits)
         let cuts = cuts(of: bytes)
         for cuts in cuts {
@@ -28,8 +30,10 @@ package enum Properties {
         for value in whole.values { try checkRendering(value) }
     }
 
-    static func expect(_ condition: Bool, _ text: @autoclosure () -> String) throws(Violation) {
-        if !condition { throw Violation(description: text()) }
+    static func expect(
+        _ condition: Bool, _ text: @autoclosure () -> String
+    ) throws(PropertyFailure) {
+        if !condition { throw PropertyFailure(text()) }
     }
 
     /// Byte by byte, some places in two, and some random pieces that follow from the bytes.
@@ -46,7 +50,7 @@ package enum Properties {
     }
 
     /// The incremental parser agrees with the reference parser.
-    static func checkReference(_ bytes: [UInt8], _ whole: StreamOutcome) throws(Violation) {
+    static func checkReference(_ bytes: [UInt8], _ whole: StreamOutcome) throws(PropertyFailure) {
         let reference = ReferenceParser.parse(bytes, limits: limits)
         try expect(reference.stop == whole.stop, "\(whole.stop), reference \(reference.stop)")
         try expect(
@@ -56,7 +60,7 @@ package enum Properties {
     }
 
     /// Writing a value and reading it again gives the value, and takes nothing else.
-    static func checkRoundTrip(_ values: [RESPValue]) throws(Violation) {
+    static func checkRoundTrip(_ values: [RESPValue]) throws(PropertyFailure) {
         for value in values {
             var encoder = RESPEncoder()
             encoder.append(value)
@@ -77,7 +81,7 @@ package enum Properties {
     }
 
     /// A decoding session gives the lines of the values, however the bytes are cut.
-    static func checkDecoding(_ bytes: [UInt8], _ whole: StreamOutcome) throws(Violation) {
+    static func checkDecoding(_ bytes: [UInt8], _ whole: StreamOutcome) throws(PropertyFailure) {
         var session = RESPDecodeSession(limits: limits)
         var lines: [UInt8] = []
         let middle = bytes.count / 3
@@ -95,7 +99,7 @@ package enum Properties {
     }
 
     /// A value on one line is one line, and well-formed JSON is.
-    static func checkRendering(_ value: RESPValue) throws(Violation) {
+    static func checkRendering(_ value: RESPValue) throws(PropertyFailure) {
         var output: [UInt8] = []
         RESPText.append(value.maskingPasswords(), to: &output, maximumStringBytes: 5)
         RESPText.append(value, to: &output)

@@ -1,3 +1,4 @@
+import Fuzzing
 package import RESP
 
 /// What a subscribed connection receives, in one form for both parsers.
@@ -86,7 +87,7 @@ package struct PubSubOutcome: Equatable, Sendable {
 
 extension Properties {
     /// The Pub/Sub parser gives the same as the general one, wherever the stream is cut.
-    static func checkPubSub(_ bytes: [UInt8], _ cuts: [[Int]]) throws(Violation) {
+    static func checkPubSub(_ bytes: [UInt8], _ cuts: [[Int]]) throws(PropertyFailure) {
         var expected: [PubSubItem] = []
         let values = StreamOutcome(parsing: bytes, limits: limits, separatesAttributes: true)
         for value in values.values where value.kind != .attribute {

@@ -1,16 +1,22 @@
-public import WSFrame
+package import Fuzzing
+package import WSFrame
 
 /// What has to hold for any bytes that are taken for a message head.
-public enum HTTPProperties {
+package enum HTTPProperties {
     /// What a parser made of some bytes.
-    public enum Outcome: Sendable, Equatable {
+    package enum Outcome: Sendable, Equatable {
         case incomplete
         case request(HTTPRequest, end: Int)
         case error(HTTPError)
     }
 
+    /// Checks one input of the fuzzer.
+    package static func check(_ input: Span<UInt8>) throws(PropertyFailure) {
+        try check(InputBytes.array(input))
+    }
+
     /// Checks all properties on one input of the fuzzer.
-    public static func check(_ input: [UInt8]) throws(PropertyFailure) {
+    package static func check(_ input: [UInt8]) throws(PropertyFailure) {
         let whole = parse(input, steps: [input.count])
         let cuts = WebSocketProperties.cuts(input.count, seed: UInt64(input.count))
         for steps in [Array(0...input.count), cuts + [input.count]] {
@@ -52,7 +58,7 @@ public enum HTTPProperties {
     }
 
     /// Feeds growing prefixes, each shifted to another offset of its buffer.
-    public static func parse(_ bytes: [UInt8], steps: [Int]) -> Outcome {
+    package static func parse(_ bytes: [UInt8], steps: [Int]) -> Outcome {
         var parser = HTTPRequestParser()
         for (index, count) in steps.enumerated() {
             let shift = index % 3

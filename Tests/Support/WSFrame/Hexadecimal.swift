@@ -1,5 +1,5 @@
 /// The bytes of a text of hexadecimal digits; anything else in it separates.
-public func hexadecimal(_ text: String) -> [UInt8] {
+package func hexadecimal(_ text: String) -> [UInt8] {
     let digits = text.compactMap(\.hexDigitValue).map { UInt8($0) }
     return stride(from: 0, to: digits.count - 1, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
 }

@@ -1,7 +1,7 @@
 /// Reads the inside of a JSON string, strictly (RFC 8259, section 7).
-public enum JSONStringDecoder {
+package enum JSONStringDecoder {
     /// The text that `bytes` stand for; nil when they are no inside of a JSON string in UTF-8.
-    public static func decode(_ bytes: [UInt8]) -> String? {
+    package static func decode(_ bytes: [UInt8]) -> String? {
         guard let text = String(validating: bytes, as: UTF8.self) else { return nil }
         var result = String.UnicodeScalarView()
         var rest = text.unicodeScalars[...]

@@ -1,8 +1,8 @@
-public import WSFrame
+package import WSFrame
 
 /// A decoder of frames as plain as can be: all bytes at once, one by one, copying, with the
 /// standard library's UTF-8. It is what `WebSocketDecoder` is compared with.
-public enum ReferenceDecoder {
+package enum ReferenceDecoder {
     /// Where the reading of a frame stops before the frame's end.
     private enum Stop: Error {
         case end
@@ -30,7 +30,7 @@ public enum ReferenceDecoder {
     }
 
     /// Decodes what there is.
-    public static func decode(
+    package static func decode(
         _ bytes: [UInt8], role: WebSocketRole, limits: WebSocketLimits
     ) -> Transcript {
         var state = State(bytes: bytes[...], limits: limits)
@@ -138,12 +138,12 @@ public enum ReferenceDecoder {
     }
 
     /// Whether the bytes are well-formed UTF-8, in the standard library's view.
-    public static func isUTF8(_ bytes: [UInt8]) -> Bool {
+    package static func isUTF8(_ bytes: [UInt8]) -> Bool {
         String(validating: bytes, as: UTF8.self) != nil
     }
 
     /// Whether bytes can follow that make the whole well-formed UTF-8.
-    public static func beginsUTF8(_ bytes: [UInt8]) -> Bool {
+    package static func beginsUTF8(_ bytes: [UInt8]) -> Bool {
         // After each lead byte one of 80 and BF is allowed; after that all continuation bytes are.
         let endings: [[UInt8]] = [
             [], [0x80], [0xBF], [0x80, 0x80], [0xBF, 0x80], [0x80, 0x80, 0x80], [0xBF, 0x80, 0x80],

@@ -1,7 +1,8 @@
-public import WSFrame
+package import Fuzzing
+package import WSFrame
 
 /// An event with its payload copied, so that events of different decoders can be compared.
-public enum PlainEvent: Sendable, Equatable {
+package enum PlainEvent: Sendable, Equatable {
     case text([UInt8])
     case binary([UInt8])
     case ping([UInt8])
@@ -10,27 +11,16 @@ public enum PlainEvent: Sendable, Equatable {
 }
 
 /// All that a decoder made of some bytes.
-public struct Transcript: Sendable, Equatable {
+package struct Transcript: Sendable, Equatable {
     /// The events in their order.
-    public var events: [PlainEvent]
+    package var events: [PlainEvent]
     /// What it failed with; nil when it would have read on.
-    public var error: WebSocketError?
+    package var error: WebSocketError?
 
     /// Makes a transcript to compare with.
-    public init(_ events: [PlainEvent] = [], error: WebSocketError? = nil) {
+    package init(_ events: [PlainEvent] = [], error: WebSocketError? = nil) {
         self.events = events
         self.error = error
-    }
-}
-
-/// A broken property; `what` says which.
-public struct PropertyFailure: Error, Sendable, CustomStringConvertible {
-    /// What is broken.
-    public var description: String
-
-    /// Makes a failure.
-    public init(_ what: String) {
-        description = what
     }
 }
 
@@ -38,7 +28,7 @@ extension Transcript {
     /// Feeds the bytes to a `WebSocketDecoder` in pieces that end at the given offsets.
     ///
     /// Each piece lies between guard bytes, which have to survive.
-    public static func decode(
+    package static func decode(
         _ bytes: [UInt8], role: WebSocketRole, limits: WebSocketLimits, cuts: [Int] = []
     ) throws(PropertyFailure) -> Transcript {
         var decoder = WebSocketDecoder(role: role, limits: limits)

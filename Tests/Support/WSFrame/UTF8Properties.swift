@@ -1,9 +1,10 @@
+package import Fuzzing
 import WSFrame
 
 /// What has to hold of UTF-8 validation and JSON escaping for any bytes.
-public enum UTF8Properties {
+package enum UTF8Properties {
     /// Checks the validator and the escaper against the standard library.
-    public static func check(_ bytes: [UInt8], seed: UInt64) throws(PropertyFailure) {
+    package static func check(_ bytes: [UInt8], seed: UInt64) throws(PropertyFailure) {
         try checkValidator(bytes, cuts: [])
         try checkValidator(bytes, cuts: WebSocketProperties.cuts(bytes.count, seed: seed))
         if bytes.count <= 256 {
@@ -13,7 +14,7 @@ public enum UTF8Properties {
     }
 
     /// The validator says what the standard library says, and says it after the first bad byte.
-    public static func checkValidator(
+    package static func checkValidator(
         _ bytes: [UInt8], cuts: [Int]
     ) throws(PropertyFailure) {
         var validator = UTF8Validator()
@@ -34,7 +35,7 @@ public enum UTF8Properties {
 
     /// What the escaper writes decodes to the payload as the standard library repairs it, and the
     /// replacements are counted.
-    public static func checkEscaper(_ bytes: [UInt8]) throws(PropertyFailure) {
+    package static func checkEscaper(_ bytes: [UInt8]) throws(PropertyFailure) {
         var output: [UInt8] = [0x22]
         let replacements = JSONStringEscaper.append(bytes.span, to: &output)
         guard let decoded = JSONStringDecoder.decode(Array(output.dropFirst())) else {

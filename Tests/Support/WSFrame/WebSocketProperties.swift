@@ -1,12 +1,18 @@
-public import WSFrame
+package import Fuzzing
+package import WSFrame
 
 /// What has to hold for any bytes whatsoever: the body of the frame fuzzer, and of tests.
-public enum WebSocketProperties {
+package enum WebSocketProperties {
+    /// Checks one input of the fuzzer.
+    package static func check(_ input: Span<UInt8>) throws(PropertyFailure) {
+        try check(InputBytes.array(input))
+    }
+
     /// Checks all properties on one input of the fuzzer.
     ///
     /// The first byte picks the role and the limits, the second and third the cuts; the rest is what
     /// the peer sends.
-    public static func check(_ input: [UInt8]) throws(PropertyFailure) {
+    package static func check(_ input: [UInt8]) throws(PropertyFailure) {
         guard input.count >= 3 else { return }
         let role: WebSocketRole = input[0] & 1 == 0 ? .server : .client
         let limits =
@@ -21,7 +27,7 @@ public enum WebSocketProperties {
     }
 
     /// Any split of the bytes gives the reference decoder's events.
-    public static func checkSplits(
+    package static func checkSplits(
         _ bytes: [UInt8], role: WebSocketRole, limits: WebSocketLimits, seed: UInt64
     ) throws(PropertyFailure) {
         let expected = ReferenceDecoder.decode(bytes, role: role, limits: limits)
@@ -36,7 +42,7 @@ public enum WebSocketProperties {
 
     /// What the encoder writes for a message, fragmented or not, with a ping in between, is what the
     /// decoder of the other role reads.
-    public static func checkRoundTrip(
+    package static func checkRoundTrip(
         _ payload: [UInt8], role: WebSocketRole, seed: UInt64
     ) throws(PropertyFailure) {
         let isText = ReferenceDecoder.isUTF8(payload)
@@ -75,7 +81,7 @@ public enum WebSocketProperties {
     }
 
     /// Ascending offsets in `1..<count`, some near each other and some far apart.
-    public static func cuts(_ count: Int, seed: UInt64) -> [Int] {
+    package static func cuts(_ count: Int, seed: UInt64) -> [Int] {
         var state = seed
         var cuts: [Int] = []
         var position = 0

@@ -1,6 +1,7 @@
+import Fuzzing
 import WSFrameProperties
 
-// The request parser, the upgrade and the client's handshake; see ../wsframe/README.md.
+// Heads byte by byte and at many cuts, written out again.
 unsafe FuzzDriver.run { data, count in
     unsafe FuzzDriver.check(data, count, HTTPProperties.check)
 }

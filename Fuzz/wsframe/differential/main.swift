@@ -1,6 +1,7 @@
+import Fuzzing
 import WSFrameProperties
 
-// Both roles of the frame decoder, UTF-8 validation and JSON escaping; see README.md.
+// Frames at many cuts, and against the reference decoder.
 unsafe FuzzDriver.run { data, count in
     unsafe FuzzDriver.check(data, count, WebSocketProperties.check)
 }

@@ -1,7 +1,7 @@
 import ClientProperties
-import WSFrameProperties
+import Fuzzing
 
-// The scanner of browser messages against a plain JSON parser; see ../README.md.
+// The scanner against a plain JSON parser.
 unsafe FuzzDriver.run { data, count in
     unsafe FuzzDriver.check(data, count, ClientMessageProperties.check)
 }

@@ -1,7 +1,13 @@
 import Glibc
 
-/// Files of inputs: seeds and findings of the fuzz harness.
+/// Files of inputs: the seeds and the findings of the fuzz harnesses.
 package enum InputFiles {
+    /// The seeds and the findings of a folder of `Fuzz`, found from this file's place.
+    package static func seeds(_ folder: String) -> [(name: String, bytes: [UInt8])] {
+        let root = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
+        return ["corpus", "crashes"].flatMap { contents(of: "/\(root)/Fuzz/\(folder)/\($0)") }
+    }
+
     /// The contents of a file, or of every file in a folder in the order of their names.
     ///
     /// What cannot be read is left out.

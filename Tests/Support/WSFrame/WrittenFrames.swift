@@ -1,0 +1,96 @@
+package import Fuzzing
+import Synchronization
+import WSFrame
+
+/// What the encoder writes for a message, whole or in two fragments with a ping in between, and for
+/// the close frame behind it, is what the decoder of the other role reads.
+package enum WrittenFrames {
+    private struct Storage: Sendable {
+        var wire: [UInt8] = []
+        var read = FrameRecording()
+    }
+
+    private static let storage = Mutex(Storage())
+
+    /// Checks one input: three bytes as of ``FrameInput``, then the payload.
+    package static func check(_ input: Span<UInt8>) throws(PropertyFailure) {
+        guard let choice = FrameInput(input) else { return }
+        let payload = input.extracting(3..<input.count)
+        let code = UInt16(truncatingIfNeeded: choice.seed)
+        let mask: UInt32? =
+            choice.role == .server ? UInt32(truncatingIfNeeded: choice.seed &* 0x9E37_79B9) : nil
+        try storage.withLock { (storage: inout sending Storage) throws(PropertyFailure) in
+            storage.wire.removeAll(keepingCapacity: true)
+            var utf8 = UTF8Validator()
+            let isText = utf8.append(payload) && utf8.isComplete
+            let isCut = input[0] & 4 != 0
+            write(payload, isText, isCut ? choice.seed % (payload.count + 1) : nil, mask, &storage)
+            let hasCode = WebSocketCloseCode.isValid(code)
+            let reason = isText ? String(decoding: InputBytes.array(payload), as: UTF8.self) : ""
+            FrameEncoder.appendClose(
+                code: hasCode ? code : nil, reason: reason, mask: mask, to: &storage.wire)
+            try read(storage.wire, choice, limit: payload.count, into: &storage.read)
+            try expect(payload, isText, isCut, hasCode ? code : nil, storage.read)
+        }
+    }
+
+    private static func read(
+        _ wire: [UInt8], _ choice: FrameInput, limit: Int, into recording: inout FrameRecording
+    ) throws(PropertyFailure) {
+        try recording.decode(
+            wire.span, cut: choice.seed % (wire.count + 1), role: choice.role,
+            limits: WebSocketLimits(maxMessageSize: limit))
+    }
+
+    private static func write(
+        _ payload: Span<UInt8>, _ isText: Bool, _ cut: Int?, _ mask: UInt32?,
+        _ storage: inout Storage
+    ) {
+        let opcode = isText ? WebSocketOpcode.text : .binary
+        guard let cut else {
+            let start = storage.wire.count
+            FrameEncoder.append(opcode, payload, mask: mask, to: &storage.wire)
+            let length = FrameEncoder.headerLength(
+                payloadLength: payload.count, isMasked: mask != nil)
+            precondition(storage.wire.count == start + length + payload.count)
+            return
+        }
+        let first = payload.extracting(0..<cut)
+        FrameEncoder.append(opcode, first, isFinal: false, mask: mask, to: &storage.wire)
+        let ping = payload.extracting(0..<min(payload.count, 125))
+        FrameEncoder.append(.ping, ping, mask: mask, to: &storage.wire)
+        let rest = payload.extracting(cut..<payload.count)
+        FrameEncoder.append(.continuation, rest, mask: mask, to: &storage.wire)
+    }
+
+    private static func expect(
+        _ payload: Span<UInt8>, _ isText: Bool, _ isCut: Bool, _ code: UInt16?,
+        _ read: borrowing FrameRecording
+    ) throws(PropertyFailure) {
+        let ping = isCut ? min(payload.count, 125) : 0
+        let message = FrameRecording.Event(
+            kind: isText ? .text : .binary, end: ping + payload.count)
+        let events = read.events
+        let isExpected =
+            read.error == nil && events.count == (isCut ? 3 : 2)
+            && (!isCut || events[0] == FrameRecording.Event(kind: .ping, end: ping))
+            && events[isCut ? 1 : 0] == message
+            && events[events.count - 1].kind == .close
+            && events[events.count - 1].code == code
+        try PropertyFailure.unless(isExpected, "not as it was written: \(copy read)")
+        let reason = read.payloads.count - ping - payload.count
+        try PropertyFailure.unless(
+            isSame(read.payloads, from: 0, payload, count: ping)
+                && isSame(read.payloads, from: ping, payload, count: payload.count)
+                && isSame(read.payloads, from: ping + payload.count, payload, count: reason)
+                && (code == nil ? reason == 0 : reason <= 123),
+            "another payload: \(copy read)")
+    }
+
+    private static func isSame(
+        _ read: [UInt8], from start: Int, _ payload: Span<UInt8>, count: Int
+    ) -> Bool {
+        guard count <= payload.count, start + count <= read.count else { return false }
+        return (0..<count).allSatisfy { read[start + $0] == payload[$0] }
+    }
+}
