@@ -46,7 +46,7 @@ def test_two_signals_before_the_first_is_handled_end_it_too(start_daemon, redis,
     daemon.signal(signal.SIGINT)
     daemon.signal(signal.SIGCONT)
     assert daemon.wait(2) in (128 + signal.SIGTERM, 128 + signal.SIGINT)
-    assert daemon.log_lines("shutting down")
+    assert daemon.log_lines("shutdown signal received")
 
 
 def test_a_hangup_that_the_process_was_started_to_ignore_stays_ignored(redis):
@@ -59,7 +59,7 @@ def test_a_hangup_that_the_process_was_started_to_ignore_stays_ignored(redis):
         # The signal after it is handled, so the first one has been by then.
         daemon.signal(signal.SIGTERM)
         assert daemon.wait() == 0
-        assert daemon.log_lines("shutting down")[0]["signal"] == signal.SIGTERM
+        assert daemon.log_lines("shutdown signal received")[0]["signal"] == signal.SIGTERM
     finally:
         daemon.stop()
 
