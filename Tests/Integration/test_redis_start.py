@@ -51,16 +51,26 @@ BUSY = b"-BUSY Redis is busy running a script.\r\n"
 
 
 @pytest.mark.parametrize("answer, cause", [
-    (LOADING, "loading"), (BUSY, "busy"), (FakeRedis.CLOSE, "closed"), (None, "timeout"),
+    (LOADING, "loading"), (BUSY, "busy"), (None, "timeout"),
     (b"-ERR max number of clients reached\r\n", "max_clients"),
-    (b"HTTP/1.1 400 Bad Request\r\n\r\n", "protocol"),
-], ids=["LOADING", "BUSY", "early EOF", "silence", "too many clients", "no Redis"])
+    (b"-DENIED Redis is running in protected mode because\r\n", "protected_mode"),
+    (b"HTTP/1.1 400 Bad Request\r\n\r\n", "wrong_server"), (b"\0\0\0", "protocol"),
+], ids=["LOADING", "BUSY", "silence", "too many clients", "protected mode", "HTTP", "no Redis"])
 def test_what_may_pass_is_retried(start_daemon, fake_redis, answer, cause):
     server = fake_redis(answers={"HELLO": answer})
     daemon = start_daemon(server, ready=False, STATUS_REDIS_REQUEST_TIMEOUT="100ms")
     daemon.wait_for_link_failure(count=2, cause=cause)
     assert daemon.get("/ready").status == 503
     server.answers.pop("HELLO")
+    daemon.wait_ready()
+
+
+def test_an_early_end_of_every_connection_is_retried(start_daemon, fake_redis):
+    server = fake_redis(answers={"HELLO": FakeRedis.CLOSE, "CLIENT": FakeRedis.CLOSE})
+    daemon = start_daemon(server, ready=False)
+    daemon.wait_for_log("redis link failed", count=2, cause="closed")
+    assert daemon.get("/ready").status == 503
+    server.answers.clear()
     daemon.wait_ready()
 
 
@@ -138,13 +148,15 @@ def test_a_user_without_permission_ends_the_process(start_redis):
     assert "NOPERM" in line
 
 
-@pytest.mark.parametrize("reply, word", [
-    (b"-WRONGPASS invalid username-password pair or user is disabled.\r\n", "WRONGPASS"),
-    (b"-NOAUTH Authentication required.\r\n", "NOAUTH"),
-    (b"-NOPERM this user has no permissions\r\n", "NOPERM"),
+@pytest.mark.parametrize("command, reply, word", [
+    ("HELLO", b"-WRONGPASS invalid username-password pair or user is disabled.\r\n", "WRONGPASS"),
+    ("AUTH", b"-ERR invalid password\r\n", "WRONGPASS"),
+    ("SELECT", b"-NOPERM this user has no permissions to run the 'select' command\r\n", "NOPERM"),
+    ("PROBE", b"-NOPERM this user has no permissions to run the 'subscribe' command\r\n", "NOPERM"),
+    ("PROBE", b"-NOAUTH Authentication required.\r\n", "NOAUTH"),
 ])
-def test_refusals_of_the_greeting_are_fatal_at_the_first_attempt(fake_redis, reply, word):
-    server = fake_redis(answers={"HELLO": reply})
+def test_refusals_of_the_greeting_are_fatal_at_the_first_attempt(fake_redis, command, reply, word):
+    server = fake_redis(answers={command: reply})
     line, logs = _refuses_to_start(server.url.replace("://", f"://:{PASSWORD}@"))
     assert word in line
     assert server.names().count("HELLO") == 1

@@ -409,3 +409,20 @@ def test_tls_settings_without_tls_are_warned_of(start_daemon, redis, authority):
 def test_leaving_verification_out_is_a_warning():
     status, text = _check(STATUS_REDIS_TLS_INSECURE_SKIP_VERIFY="true")
     assert status == 0 and "warning: STATUS_REDIS_TLS_INSECURE_SKIP_VERIFY" in text
+
+
+# The wrong kind of port
+
+def test_a_plain_connection_to_a_tls_port_is_named(start_daemon, tls_redis):
+    daemon = start_daemon(
+        None, ready=False, STATUS_REDIS_URL=f"redis://127.0.0.1:{tls_redis.port}/2")
+    line = daemon.wait_for_log("redis link failed")
+    assert "rediss://" in line["error"], line
+
+
+def test_a_tls_connection_to_a_plain_port_is_named(start_daemon, redis, authority):
+    daemon = start_daemon(
+        None, ready=False, STATUS_REDIS_URL=f"rediss://127.0.0.1:{redis.port}/2",
+        **_trust(authority))
+    line = daemon.wait_for_log("redis link failed")
+    assert "redis://" in line["error"], line

@@ -93,6 +93,10 @@ extension Metrics {
             "Connections to Redis that were lost or could not be made, by cause.", by: "cause",
             redisLinkFailures)
         output.add(
+            "status2_redis_unexpected_replies_total", .counter,
+            "Errors and messages from Redis that were wrong and ended no link, by kind.",
+            by: "kind", redisRemarks)
+        output.add(
             "status2_redis_timeouts_total", .counter,
             "Commands that Redis did not answer in time.", redisTimeouts)
         output.add(

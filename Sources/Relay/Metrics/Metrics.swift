@@ -23,6 +23,8 @@ struct Metrics: Equatable, Sendable {
     var redisReconnectsByCause: [String: UInt64] = [:]
     /// Failures of links, dials that failed included, by cause.
     var redisLinkFailures: [String: UInt64] = [:]
+    /// What Redis sent that was wrong and ended no link, by kind.
+    var redisRemarks: [String: UInt64] = [:]
     /// Commands to Redis that were not answered in time.
     var redisTimeouts: UInt64 = 0
     /// TLS handshakes with Redis that were done in full, with certificates.

@@ -4,23 +4,24 @@ import RESP
 ///
 /// Pure: it writes commands and reads answers; ``RedisLink`` has the connection and the clock.
 ///
-///     HELLO 3 [AUTH …] SETNAME …     not known: AUTH, CLIENT SETNAME in RESP2
-///     [SELECT] [ROLE] SUBSCRIBE      in one piece; a probe sends PING in place of SUBSCRIBE
+///     HELLO 3 [AUTH …] SETNAME …     refused: AUTH, CLIENT SETNAME in RESP2
+///     [SELECT] [ROLE] SUBSCRIBE      in one piece
 ///
-/// Answers come in the order of the commands.
+/// Servers, proxies and managed services refuse `HELLO` in as many words as there are of them, so
+/// the words do not matter. Answers come in the order of the commands.
 struct Greeting {
     /// What an answer means.
     enum Verdict: Equatable {
         /// All is well so far; one more answer is to come.
         case incomplete
-        /// The subscription is acknowledged (a probe: Redis has answered).
-        case accepted
+        /// The subscription is acknowledged, or (a probe) would be for another channel.
+        case accepted(isSubscribed: Bool)
         case failed(LinkFailure)
     }
 
     /// A command whose answer is awaited.
     enum Command: UInt8, Sendable {
-        case hello, auth, setName, select, role, subscribe, ping
+        case hello, auth, setName, select, role, subscribe
 
         var name: String {
             switch self {
@@ -30,34 +31,48 @@ struct Greeting {
             case .select: "SELECT"
             case .role: "ROLE"
             case .subscribe: "SUBSCRIBE"
-            case .ping: "PING"
             }
         }
     }
 
     /// The name that a connection goes by in `CLIENT LIST`.
     static let clientName = "status2"
-    /// The channel that a probe subscribes to, if it may, where it may not send `PING`.
-    private static let probeChannel = "status2:probe"
 
     /// The command that is to be answered next.
-    private(set) var awaited = Command.hello
+    private(set) var awaited: Command
+    /// Whether the server speaks RESP2 on this connection, as it was asked to or refuses `HELLO`.
+    private(set) var isRESP2: Bool
     /// Whether it is open that the server is a master.
     private var mustTellRole: Bool
 
     /// Greets a server; one that a Sentinel has named must tell that it is the master.
-    init(mustTellRole: Bool) {
+    ///
+    /// With `isRESP2` the server is spoken to in RESP2 without being asked.
+    init(mustTellRole: Bool, isRESP2: Bool = false) {
         self.mustTellRole = mustTellRole
+        self.isRESP2 = isRESP2
+        awaited = .hello
     }
 
     /// Writes the first command.
-    func begin(at target: RedisTarget, output: inout RESPEncoder) {
+    mutating func begin(at target: RedisTarget, output: inout RESPEncoder) {
+        guard !isRESP2 else { return beginInRESP2(at: target, output: &output) }
         var hello = ["HELLO", "3"]
-        if let password = target.password {
-            hello += ["AUTH", target.username ?? "default", password.revealed]
+        if let (username, password) = target.credentials {
+            hello += ["AUTH", username ?? "default", password.revealed]
         }
         hello += ["SETNAME", Self.clientName]
         output.command(hello)
+    }
+
+    private mutating func beginInRESP2(at target: RedisTarget, output: inout RESPEncoder) {
+        isRESP2 = true
+        awaited = .setName
+        if let (username, password) = target.credentials {
+            output.command(["AUTH"] + (username.map { [$0] } ?? []) + [password.revealed])
+            awaited = .auth
+        }
+        output.command(["CLIENT", "SETNAME", Self.clientName])
     }
 
     // MARK: - Answers
@@ -68,28 +83,33 @@ struct Greeting {
         output: inout RESPEncoder
     ) -> Verdict {
         if let reply, reply.isError {
-            let text = reply.string ?? ""
-            if awaited == .hello, Self.saysUnknown(text) {
-                goOnInRESP2(at: target, output: &output)
-                return .incomplete
-            }
-            let failure = LinkFailure(reply: text, to: awaited.name)
-            if awaited == .ping, case .noPermission = failure {
-                // Redis answers; that the user may subscribe remains to be shown.
-                output.command(["SUBSCRIBE", Self.probeChannel])
-                awaited = .subscribe
+            let failure = LinkFailure(reply: reply.string ?? "", to: awaited.name)
+            if awaited == .hello, mayGoOn(after: failure, at: target) {
+                beginInRESP2(at: target, output: &output)
                 return .incomplete
             }
             guard isHarmless(failure, for: purpose) else { return .failed(failure) }
         } else if let failure = rejection(of: reply) {
             return .failed(failure)
         }
-        guard let next = next(after: awaited, for: purpose, at: target) else { return .accepted }
+        guard let next = next(after: awaited, at: target) else {
+            return .accepted(isSubscribed: reply == nil)
+        }
         if awaited == .hello || awaited == .setName {
             sendSelection(for: purpose, at: target, output: &output)
         }
         awaited = next
         return .incomplete
+    }
+
+    /// Whether a server that has refused `HELLO` may still take `AUTH` and RESP2: it has not said that
+    /// it serves nobody now, nor judged the password.
+    private func mayGoOn(after refusal: LinkFailure, at target: RedisTarget) -> Bool {
+        switch refusal {
+        case .loading, .busy, .tooManyClients, .protectedMode, .wrongPassword: false
+        case .passwordMissing: target.credentials != nil
+        default: true
+        }
     }
 
     /// Whether the link serves its purpose although the awaited command was refused.
@@ -98,8 +118,7 @@ struct Greeting {
         // The name is for people's eyes; a server that knows no names still serves.
         case (.setName, _): true
         // A probe whose user may subscribe, though not to this channel.
-        case (.subscribe, .noPermission(let reply)):
-            purpose == .probe && !reply.contains("'subscribe' command")
+        case (.subscribe, .noPermission): purpose == .probe && failure.isAboutChannel
         default: false
         }
     }
@@ -126,30 +145,15 @@ struct Greeting {
     // MARK: - Commands
 
     /// The command that is sent, and therefore answered, behind another.
-    private func next(
-        after command: Command, for purpose: LinkPurpose, at target: RedisTarget
-    ) -> Command? {
+    private func next(after command: Command, at target: RedisTarget) -> Command? {
         switch command {
         case .auth: .setName
         case .hello, .setName:
-            target.database == 0 ? next(after: .select, for: purpose, at: target) : .select
-        case .select: mustTellRole ? .role : next(after: .role, for: purpose, at: target)
-        case .role: purpose == .probe ? .ping : .subscribe
-        case .subscribe, .ping: nil
+            target.database == 0 ? next(after: .select, at: target) : .select
+        case .select: mustTellRole ? .role : .subscribe
+        case .role: .subscribe
+        case .subscribe: nil
         }
-    }
-
-    private static func saysUnknown(_ text: String) -> Bool {
-        text.hasPrefix("NOPROTO") || text.lowercased().contains("unknown command")
-    }
-
-    private mutating func goOnInRESP2(at target: RedisTarget, output: inout RESPEncoder) {
-        if let password = target.password {
-            let user = target.username.map { [$0] } ?? []
-            output.command(["AUTH"] + user + [password.revealed])
-        }
-        output.command(["CLIENT", "SETNAME", Self.clientName])
-        awaited = target.password == nil ? .setName : .auth
     }
 
     /// Sends what follows the greeting proper, in one piece.
@@ -158,10 +162,15 @@ struct Greeting {
     ) {
         if target.database != 0 { output.command(["SELECT", String(target.database)]) }
         if mustTellRole { output.command(["ROLE"]) }
-        switch purpose {
-        case .probe: output.command(["PING"])
-        case .subscription(let channel):
-            output.command(bytes: [Array("SUBSCRIBE".utf8), channel])
-        }
+        output.command(bytes: [Array("SUBSCRIBE".utf8), purpose.channel])
+    }
+}
+
+extension RedisTarget {
+    /// What the server is logged in to with; nil where nobody logs in. A user who is named without a
+    /// password has an empty one, and is never another user.
+    var credentials: (username: String?, password: Secret)? {
+        guard username != nil || password != nil else { return nil }
+        return (username, password ?? Secret(""))
     }
 }

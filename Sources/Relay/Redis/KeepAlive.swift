@@ -1,27 +1,32 @@
 /// When the kernel gives up a connection to Redis from whose other end nothing comes.
 ///
-/// It is the second line: a link asks with `PING` whether Redis answers, and the kernel asks whether
-/// there is another end at all, also where commands have no time limit.
+/// It is the second line. A link asks with `PING` whether Redis answers, and on a link that lives the
+/// `PING` is always sooner: the kernel's probes are not sent again when they are lost, as they are by
+/// the hundred where thousands of links are quiet at once, and must not end what is well. The kernel
+/// asks whether there is another end at all where commands have no time limit.
 struct KeepAlive: Equatable, Sendable {
-    /// The limit of unacknowledged bytes where commands to Redis have none.
-    static let unlimitedCommandLimit = Nanoseconds.seconds(30)
-    /// Nothing below a second is of use: a lost segment may be sent again in that time.
-    private static let shortest = Nanoseconds.seconds(1)
+    /// What stands for the time limit of commands where they have none.
+    static let unlimitedCommandLimit = Nanoseconds.seconds(5)
+    /// Probes that may be lost in a row without harm.
+    static let lossLimit: Int64 = 3
+    /// The longest that the kernel takes for `TCP_KEEPIDLE` and `TCP_KEEPINTVL` (tcp(7)).
+    static let longest = Nanoseconds.seconds(32_767)
 
-    /// How long a connection is quiet before the kernel sends its first probe (`TCP_KEEPIDLE`).
+    /// How long a connection is quiet before the kernel sends its first probe (`TCP_KEEPIDLE`): whole
+    /// seconds, more than the ping interval and the request timeout together.
     let idle: Nanoseconds
-    /// The time between two probes (`TCP_KEEPINTVL`).
+    /// The time between two probes (`TCP_KEEPINTVL`): whole seconds.
     let interval: Nanoseconds
-    /// The age at which an unacknowledged byte or probe ends the connection (`TCP_USER_TIMEOUT`).
-    let limit: Nanoseconds
 
-    /// Makes the values that find a dead connection within the two spans together, as the link
-    /// itself does; a `requestTimeout` of zero stands for none.
+    /// The age at which an unacknowledged byte or probe ends the connection (`TCP_USER_TIMEOUT`): the
+    /// probe after the last one that may be lost has had its time.
+    var limit: Nanoseconds { idle + interval * (Self.lossLimit + 1) }
+
+    /// Makes the values for links with these times; a `requestTimeout` of zero stands for none.
     init(pingInterval: Nanoseconds, requestTimeout: Nanoseconds) {
         let timeout = requestTimeout == .zero ? Self.unlimitedCommandLimit : requestTimeout
-        idle = max(Self.shortest, pingInterval)
-        interval = max(Self.shortest, timeout)
-        limit = max(Self.shortest, pingInterval + timeout)
+        idle = Self.wholeSeconds(pingInterval + timeout + .seconds(1))
+        interval = Self.wholeSeconds(timeout)
     }
 
     /// Makes the values for links to Redis.
@@ -29,5 +34,12 @@ struct KeepAlive: Equatable, Sendable {
         self.init(
             pingInterval: settings.redisPingInterval,
             requestTimeout: settings.redisRequestTimeout)
+    }
+
+    /// A span rounded up to seconds, as far as the kernel takes it.
+    private static func wholeSeconds(_ span: Nanoseconds) -> Nanoseconds {
+        let second = Nanoseconds.seconds(1).count
+        let count = max(0, min(span, longest).count - 1) / second + 1
+        return .seconds(count)
     }
 }

@@ -2,8 +2,19 @@
 enum LinkPurpose: Equatable, Sendable {
     /// Receives the messages of one channel.
     case subscription(channel: [UInt8])
-    /// Tells whether Redis answers, at start and for `/ready`; it subscribes to nothing.
+    /// Tells whether Redis takes subscriptions, at start and for `/ready`.
     case probe
+
+    /// The channel that a probe subscribes to, if it may; nobody needs to publish there.
+    static let probeChannel = Array("status2:probe".utf8)
+
+    /// The channel that is subscribed to.
+    var channel: [UInt8] {
+        switch self {
+        case .subscription(let channel): channel
+        case .probe: Self.probeChannel
+        }
+    }
 }
 
 /// What the shell has to do for a link.
@@ -12,21 +23,45 @@ enum LinkAction: Equatable, Sendable {
     case none
     /// Close the connection, if there is one, and look the host name up.
     case resolve(host: String, port: UInt16)
-    /// Close the connection, if there is one, and begin one to this address.
+    /// Close the connection, if there is one, and begin one to this address, beside those that are
+    /// begun already and not decided. The first that is made is the link's, and the others are closed.
     case dial(SocketAddress)
+    /// Close the connection and let the link through the dial gate once more.
+    case again
     /// Begin the TLS handshake with the server of this host, then call
     /// ``RedisLink/secured(now:output:)``.
     case secure(host: String)
-    /// The subscription is acknowledged (a probe: Redis has answered): the link is live.
+    /// The subscription is acknowledged (a probe: Redis takes subscriptions): the link is live.
     case live
     /// Pass on a message; the range is that of its payload in the buffer.
     case message(payload: Range<Int>)
     /// A payload of this many bytes was over the limit and has been skipped.
     case oversized(length: Int)
+    /// Something came that does no harm, and that people may want to know of.
+    case remarked(LinkRemark)
     /// The subscription has ended as it was asked to: close the connection.
     case unsubscribed
     /// Close the connection, then ask ``RedisLink/retry(cap:now:)``.
     case failed(LinkFailure)
+}
+
+/// What Redis sends that is wrong and ends no link.
+enum LinkRemark: Equatable, Sendable {
+    /// `PING` was answered with this error; to be refused is to be answered.
+    case pingRefused(String)
+    /// An error that answers nothing that is open.
+    case unexpectedError(String)
+    /// A message of a channel that the link has not subscribed to; nobody gets it.
+    case foreignMessage
+
+    /// A short name for metrics.
+    var kind: String {
+        switch self {
+        case .pingRefused: "ping_error"
+        case .unexpectedError: "error"
+        case .foreignMessage: "foreign_message"
+        }
+    }
 }
 
 /// What happens after a failure.

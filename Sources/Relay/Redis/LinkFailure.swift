@@ -1,3 +1,5 @@
+import RESP
+
 /// Why a link to Redis was lost or could not be made.
 indirect enum LinkFailure: Equatable, Sendable {
     /// Nobody listens there.
@@ -6,6 +8,8 @@ indirect enum LinkFailure: Equatable, Sendable {
     case reset
     /// The name could not be looked up; the resolver's words.
     case nameLookup(String)
+    /// This machine has no local port, or no address, left for a connection there.
+    case noLocalPort
     /// Another error of the network or the kernel.
     case network(SystemError)
     /// The connection was not made within ``RedisLink/dialLimit``.
@@ -16,6 +20,10 @@ indirect enum LinkFailure: Equatable, Sendable {
     case stalled
     /// The other end acknowledges nothing any more: it, or the way to it, is gone.
     case unacknowledged
+    /// The TLS handshake was not done in time.
+    case handshakeTimeout
+    /// The server closed the connection at the first command, without a word.
+    case closedAtGreeting
     /// Redis closed the connection.
     case closedByRedis
     /// Redis closed the connection in the midst of a message, as it does with a subscriber whose
@@ -27,6 +35,8 @@ indirect enum LinkFailure: Equatable, Sendable {
     case busy
     /// Redis has as many clients as it takes.
     case tooManyClients
+    /// Redis takes connections of its own machine alone (`DENIED`).
+    case protectedMode
     /// The server is not the master that Sentinel names: not yet, or no longer.
     case notMaster
     /// The Sentinels that answered do not know the service.
@@ -47,6 +57,8 @@ indirect enum LinkFailure: Equatable, Sendable {
     case certificate(String)
     /// The TLS connection failed for another reason.
     case tls(String)
+    /// What listens there is no Redis, or speaks TLS where none is asked for.
+    case wrongServer(WrongServer)
     /// What came was not RESP, or not what the protocol says comes here.
     case protocolError(String)
 
@@ -67,6 +79,7 @@ indirect enum LinkFailure: Equatable, Sendable {
         case "WRONGPASS": self = .wrongPassword
         case "NOAUTH": self = .passwordMissing
         case "NOPERM": self = .noPermission(reply)
+        case "DENIED": self = .protectedMode
         default:
             if reply.contains("max number of clients") {
                 self = .tooManyClients
@@ -80,13 +93,37 @@ indirect enum LinkFailure: Equatable, Sendable {
         }
     }
 
+    /// The failure behind bytes that are not RESP; `firstBytes` are there if nothing came before.
+    init(_ error: RESPError, firstBytes: Span<UInt8>?) {
+        if let firstBytes, let server = WrongServer(firstBytes: firstBytes) {
+            self = .wrongServer(server)
+        } else {
+            self = .protocolError("\(error)")
+        }
+    }
+
     /// The failure behind an error of the network.
     init(_ error: SystemError) {
         switch error {
         case .connectionRefused, .noSuchFile: self = .refused
         case .connectionReset, .brokenPipe: self = .reset
         case .timedOut: self = .dialTimeout
+        case .addressNotAvailable: self = .noLocalPort
         default: self = .network(error)
+        }
+    }
+
+    /// Whether a refusal of `SUBSCRIBE` is one of the channel, and not of the command.
+    var isAboutChannel: Bool {
+        guard case .noPermission(let reply) = self else { return false }
+        return !reply.lowercased().contains("'subscribe' command")
+    }
+
+    /// Whether the server is to be told why by an alert of TLS.
+    var isOfTLS: Bool {
+        switch self {
+        case .certificate, .tls: true
+        default: false
         }
     }
 
@@ -96,15 +133,17 @@ indirect enum LinkFailure: Equatable, Sendable {
         case .refused: "refused"
         case .reset: "reset"
         case .nameLookup: "name"
+        case .noLocalPort: "no_local_port"
         case .network: "network"
-        case .dialTimeout, .timeout: "timeout"
+        case .dialTimeout, .timeout, .handshakeTimeout: "timeout"
         case .stalled: "stalled"
         case .unacknowledged: "stalled"
-        case .closedByRedis: "closed"
+        case .closedAtGreeting, .closedByRedis: "closed"
         case .outputBuffer: "output_buffer"
         case .loading: "loading"
         case .busy: "busy"
         case .tooManyClients: "max_clients"
+        case .protectedMode: "protected_mode"
         case .notMaster: "not_master"
         case .unknownService: "unknown_service"
         case .sentinel(let failure): failure.isFatalAtStart ? failure.cause : "sentinel"
@@ -115,6 +154,7 @@ indirect enum LinkFailure: Equatable, Sendable {
         case .refusedCommand: "refused_command"
         case .certificate: "certificate"
         case .tls: "tls"
+        case .wrongServer: "wrong_server"
         case .protocolError: "protocol"
         }
     }
@@ -127,11 +167,20 @@ extension LinkFailure: CustomStringConvertible {
         case .refused: "connection refused"
         case .reset: "connection reset"
         case .nameLookup(let reason): "name look-up failed: \(reason)"
+        case .noLocalPort:
+            "no local port is left for a connection there, or no address of its family is set up"
+                + " (EADDRNOTAVAIL; see net.ipv4.ip_local_port_range)"
         case .network(let error): error.reason
         case .dialTimeout: "no connection in time"
         case .timeout(let command): "timeout: no answer to \(command)"
         case .stalled: "timeout: the link is stalled, PING was not answered"
         case .unacknowledged: "timeout: the other end acknowledges nothing"
+        case .handshakeTimeout:
+            "timeout: no answer to the TLS handshake; where the server speaks no TLS on this port,"
+                + " redis:// is meant"
+        case .closedAtGreeting:
+            "the server closed the connection at the first command; where it speaks TLS on this"
+                + " port, rediss:// is meant"
         case .closedByRedis: "Redis closed the connection"
         case .outputBuffer:
             "Redis closed the connection in the midst of a message: most likely its output buffer"
@@ -142,6 +191,8 @@ extension LinkFailure: CustomStringConvertible {
         case .notMaster: "the server is not, or no longer, the master that Sentinel names"
         case .unknownService(let name): "no Sentinel knows the service \(name)"
         case .sentinel(let failure): "no Sentinel has named a master: \(failure)"
+        case .protectedMode:
+            "Redis is in protected mode and takes connections of its own machine alone"
         case .wrongPassword: "Redis refused the user or password (WRONGPASS)"
         case .passwordMissing: "Redis asks for a password (NOAUTH)"
         case .noPermission(let reply): "no permission: \(reply)"
@@ -149,6 +200,7 @@ extension LinkFailure: CustomStringConvertible {
         case .refusedCommand(let reply): "Redis answered: \(reply)"
         case .certificate(let reason): "TLS: \(reason)"
         case .tls(let reason): "TLS: \(reason)"
+        case .wrongServer(let server): "\(server)"
         case .protocolError(let reason): "protocol error: \(reason)"
         }
     }

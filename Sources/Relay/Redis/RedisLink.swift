@@ -6,38 +6,34 @@ import RESP
 ///
 ///     state          input                        next state
 ///     waiting        the dial gate opens          resolving, or dialing for a known address
-///     resolving      addresses                    dialing
+///     resolving      addresses                    dialing: an ``AddressRace``
 ///     dialing        connected                    greeting: HELLO 3 [AUTH …] SETNAME …
 ///     dialing        connected, with TLS          securing: the handshake
 ///     securing       the handshake is done        greeting
-///     dialing        refused, another address     dialing
-///     greeting       HELLO is not known           greeting in RESP2: AUTH, CLIENT SETNAME
-///     greeting       accepted                     greeting: SELECT, SUBSCRIBE (a probe: PING)
+///     dialing        refused, or 250 ms           dialing the next address too
+///     greeting       HELLO is refused             greeting in RESP2: AUTH, CLIENT SETNAME
+///     greeting       closed at HELLO              dialing again, then greeting in RESP2
+///     greeting       accepted                     greeting: SELECT, SUBSCRIBE
 ///     greeting       acknowledged                 live
-///     live           quiet for a ping interval    live, a PING with a nonce is out
+///     live           quiet (``LivenessCheck``)    live, a PING is out (a probe: SUBSCRIBE)
 ///     live           its use is over              unsubscribing: UNSUBSCRIBE
 ///     unsubscribing  answer, failure or timeout   (closed)
 ///     any other      failure or timeout           backingOff, or givenUp
 ///     backingOff     the delay is over            waiting
 ///
-/// Where Sentinels are to name the server, a ``SentinelQuery`` comes first, at every attempt:
+/// Where Sentinels are to name the server, a ``SentinelQuery`` comes first, at every attempt.
 ///
-///     waiting        the dial gate opens          resolving a Sentinel's host, dialing it
-///     dialing        connected                    asking: [AUTH], SENTINEL GET-MASTER-ADDR-BY-NAME
-///     asking         a host and a port            resolving the master's host, dialing it
-///     any of these   failure or timeout           resolving the next Sentinel's host
-///
-/// The greeting then tells whether the server really is the master: a fail-over may be under way.
-/// A probe that was quiet for a ping interval asks the Sentinels again in place of Redis, so that a
-/// master that was replaced, and lives on, is noticed.
+/// A probe whose connection ends while it is idle (Redis's `timeout`) is made again at once, and
+/// counts as answering until that has failed.
 ///
 /// Idle is not stalled: only a command that is not answered in time ends a link, and any byte
-/// received counts as life (I5).
+/// received counts as life (I5). So does any answer to `PING`: Redis relays on while it answers with
+/// errors, because its disk is full or a script runs.
 struct RedisLink: ~Copyable {
     /// The longest wait for a TCP connection.
     static let dialLimit = Nanoseconds.seconds(5)
-    /// Most addresses of one name that are dialed in an attempt.
-    static let addressLimit = 16
+    /// How long a probe must have been quiet for its end to be one of idleness.
+    static let idleEnd = Nanoseconds.milliseconds(500)
     /// The longest that a TLS handshake may take, whatever comes meanwhile.
     static let handshakeLimit = Nanoseconds.seconds(5)
     /// The longest wait for the answer of a name look-up.
@@ -48,8 +44,7 @@ struct RedisLink: ~Copyable {
         case backingOff, givenUp
     }
 
-    let purpose: LinkPurpose
-    private let configuration: SharedSettings
+    private var configuration: SharedSettings
     private(set) var state = State.waiting
     /// How many attempts have failed since a subscription was last acknowledged.
     private(set) var failedAttempts = 0
@@ -58,67 +53,94 @@ struct RedisLink: ~Copyable {
 
     private var backoff: Backoff
     private var parser: PubSubParser
-    /// The address that was last dialed: that of the server where the link is live.
+    /// The host that was last looked up, with its port.
+    private var host = ""
+    /// The address that was last connected to: that of the server where the link is live.
     private(set) var server: SocketAddress?
-    private var addresses: ArraySlice<SocketAddress> = []
+    /// What became of addresses, until it is taken.
+    private var experiences: [ConnectionHistory.Experience] = []
+    private var race = AddressRace()
     private var greeting = Greeting(mustTellRole: false)
-    /// Whether a live link awaits the answer to its `PING`.
-    private var isPinging = false
-    private var pingNonce: UInt64 = 0
+    /// How the server takes `HELLO`, as far as is known.
+    private(set) var hello = ConnectionHistory.Hello.unknown
+    /// Whether the greeting has been answered at all.
+    private var hasHeard = false
+    /// Whether a probe that was live asks the Sentinels again or makes its connection again.
+    private var isRenewing = false
+    private var liveness: LivenessCheck
+    private var subscription: Subscription
     /// The question for the master, until it is answered.
     private var query: SentinelQuery?
     /// The place in the URL of the Sentinel that has named the present server.
     private(set) var namingSentinel: Int?
     /// The present server as that Sentinel named it.
     private(set) var master: SentinelService.Endpoint?
-    /// Whether a probe that was live is asking the Sentinels again.
-    private var isAskingAgain = false
-    /// When the last byte came from Redis.
-    private var lastByteAt = Instant.never
     /// When the present state, or the awaited command, is given up.
     private var stateDeadline = Instant.never
 
     init(purpose: LinkPurpose, configuration: SharedSettings, seed: UInt64) {
-        self.purpose = purpose
         self.configuration = configuration
+        subscription = Subscription(purpose)
         backoff = Backoff(seed: seed)
-        pingNonce = seed
-        parser = Self.makeParser(configuration.settings)
-    }
-
-    private static func makeParser(_ settings: Settings) -> PubSubParser {
-        PubSubParser(limits: RESPLimits(payloadSize: settings.maxPayloadSize))
+        liveness = LivenessCheck(
+            interval: configuration.settings.redisPingInterval, seed: seed)
+        parser = PubSubParser(settings: configuration.settings)
     }
 
     private var settings: Settings { configuration.settings }
     private var target: RedisTarget { configuration.settings.redis }
+
+    /// What the link is for.
+    var purpose: LinkPurpose {
+        subscription.isProbe ? .probe : .subscription(channel: subscription.channel)
+    }
 
     var isLive: Bool { state == .live }
 
     /// Whether the channel's messages come: until Redis says that the subscription has ended.
     private var isReceiving: Bool { state == .live || state == .unsubscribing }
 
-    /// Whether Redis is known to answer: a probe that asks the Sentinels again has not failed yet.
-    var isAnswering: Bool { isLive || isAskingAgain }
+    /// Whether they are passed on: nobody is there to get those of a probe.
+    private var isRelaying: Bool { isReceiving && !subscription.isProbe }
+
+    /// Whether Redis is known to take subscriptions: a probe that is renewed has not failed yet.
+    var isAnswering: Bool { isLive || isRenewing }
 
     /// Whether the bytes that are received and not consumed begin with the start of a value.
     var isBetweenValues: Bool { parser.isBetweenValues }
 
     /// The instant at which ``timedOut(now:output:)`` must be called if nothing comes before.
     var nextDeadline: Instant {
-        guard state == .live, !isPinging else { return stateDeadline }
-        return lastByteAt + settings.redisPingInterval
+        switch state {
+        case .live where !liveness.isAsking: liveness.nextQuestion
+        case .dialing: min(stateDeadline, race.nextBegin)
+        default: stateDeadline
+        }
+    }
+
+    /// Takes what has become of addresses since this was last asked.
+    mutating func takeExperiences() -> [ConnectionHistory.Experience] { take(&experiences) }
+
+    private mutating func note(_ conduct: ConnectionHistory.Conduct) {
+        guard let server, !host.isEmpty else { return }
+        experiences.append(.init(host: host, address: server, conduct: conduct))
     }
 
     // MARK: - Making the connection
 
-    /// The dial gate lets the link through; `firstSentinel` is the place of the one to ask first.
-    mutating func begin(firstSentinel: Int = 0, now: Instant) -> LinkAction {
+    /// The dial gate lets the link through; `configuration` is in force from now on, and
+    /// `firstSentinel` is the place of the one to ask first.
+    mutating func begin(
+        configuration: SharedSettings, firstSentinel: Int = 0, now: Instant
+    ) -> LinkAction {
+        self.configuration = configuration
         dials += 1
+        hello = .unknown
         query = nil
         namingSentinel = nil
         switch target.address {
         case .unix(let path):
+            host = ""
             guard let address = SocketAddress(path: path) else {
                 return .failed(.network(.noSuchFile))
             }
@@ -134,36 +156,39 @@ struct RedisLink: ~Copyable {
 
     private mutating func resolve(host: String, port: UInt16, now: Instant) -> LinkAction {
         state = .resolving
+        self.host = HostAndPort.bracketed(host) + ":\(port)"
         stateDeadline = now + Self.lookUpLimit
         return .resolve(host: host, port: port)
     }
 
-    /// The look-up has ended.
-    mutating func resolved(_ resolution: Resolution, now: Instant) -> LinkAction {
+    /// The look-up has ended; `history` knows which address answered last.
+    mutating func resolved(
+        _ resolution: Resolution, history: ConnectionHistory, now: Instant
+    ) -> LinkAction {
         guard state == .resolving else { return .none }
         switch resolution {
-        case .addresses(let found): return dial(found.prefix(Self.addressLimit), now: now)
+        case .addresses(let found): return dial(history.order(found, of: host), now: now)
         case .failed(let reason): return failed(.nameLookup(reason), now: now)
         }
     }
 
-    /// The dial failed: the next address is tried, if there is one.
-    mutating func dialFailed(_ error: SystemError, now: Instant) -> LinkAction {
-        guard state == .dialing else { return .none }
-        return addresses.isEmpty
-            ? failed(LinkFailure(error), now: now) : dial(addresses, now: now)
-    }
-
-    private mutating func dial(_ candidates: ArraySlice<SocketAddress>, now: Instant) -> LinkAction
-    {
-        guard let address = candidates.first else {
-            return failed(.nameLookup("no address"), now: now)
-        }
+    /// Begins with the first of the addresses.
+    private mutating func dial(_ addresses: [SocketAddress], now: Instant) -> LinkAction {
+        race = AddressRace(addresses)
         state = .dialing
         stateDeadline = now + (query == nil ? Self.dialLimit : SentinelQuery.dialLimit)
-        addresses = candidates.dropFirst()
-        server = address
+        guard let address = race.begin(now: now) else {
+            return failed(.nameLookup("no address"), now: now)
+        }
         return .dial(address)
+    }
+
+    /// A dial failed: the next address is tried at once, if there is one.
+    mutating func dialFailed(_ error: SystemError, now: Instant) -> LinkAction {
+        guard state == .dialing else { return .none }
+        race.oneFailed()
+        if let address = race.begin(now: now) { return .dial(address) }
+        return race.isLost ? failed(LinkFailure(error), now: now) : .none
     }
 
     /// What follows a failure on the way: the next Sentinel, if one is left to be asked.
@@ -179,25 +204,56 @@ struct RedisLink: ~Copyable {
     ///
     /// `unparsed` is the number of received bytes that are not consumed.
     mutating func lost(_ error: SystemError?, unparsed: Int, now: Instant) -> LinkAction {
-        if state == .live, error == nil || error == .connectionReset,
-            unparsed > 0 || !parser.isBetweenValues
-        {
+        let isEnd = error == nil || error == .connectionReset || error == .brokenPipe
+        if isReceiving, isEnd, unparsed > 0 || !parser.isBetweenValues {
             return .failed(.outputBuffer)
         }
-        guard let error else {
-            guard state != .securing else {
-                return .failed(.tls("the server closed the connection in the handshake"))
-            }
-            return failed(.closedByRedis, now: now)
+        if isIdleProbe(now: now) { return renew() }
+        if [.securing, .asking, .greeting].contains(state) { note(.silent) }
+        if isAtHello, isEnd, let server {
+            hello = .closesConnection
+            return dial([server], now: now)
         }
+        if isFirstWord, isEnd, !target.usesTLS { return failed(.closedAtGreeting, now: now) }
+        if state == .securing, isEnd {
+            return .failed(.tls("the server closed the connection in the handshake"))
+        }
+        guard let error else { return failed(.closedByRedis, now: now) }
         return failed(error == .timedOut ? .unacknowledged : LinkFailure(error), now: now)
+    }
+
+    /// Whether an end may mean that the server closes the connection when it is sent `HELLO`.
+    private var isAtHello: Bool {
+        isFirstWord && greeting.awaited == .hello && state == .greeting && hello == .unknown
+    }
+
+    /// Whether the connection of a probe has ended while nothing was asked.
+    private func isIdleProbe(now: Instant) -> Bool {
+        guard subscription.isProbe else { return false }
+        return state == .waiting && isRenewing
+            || isLive && !liveness.isAsking && now - liveness.lastByteAt >= Self.idleEnd
+    }
+
+    private mutating func renew() -> LinkAction {
+        state = .waiting
+        stateDeadline = .never
+        isRenewing = true
+        return .again
     }
 
     /// The connection is made: the greeting goes out, or the question to a Sentinel, or the
     /// handshake comes first.
-    mutating func connected(now: Instant, output: inout RESPEncoder) -> LinkAction {
-        parser = Self.makeParser(settings)
-        addresses = []
+    ///
+    /// `hello` is what is known of how that server takes `HELLO`.
+    mutating func connected(
+        to address: SocketAddress, hello: ConnectionHistory.Hello, now: Instant,
+        output: inout RESPEncoder
+    ) -> LinkAction {
+        parser = PubSubParser(settings: settings)
+        race = AddressRace()
+        // The link itself has just found it out, where it dials once more for that.
+        if self.hello != .closesConnection || server != address { self.hello = hello }
+        server = address
         guard target.usesTLS, case .tcp(let host, _) = target.address else {
             greet(now: now, output: &output)
             return .none
@@ -214,11 +270,13 @@ struct RedisLink: ~Copyable {
     }
 
     private mutating func greet(now: Instant, output: inout RESPEncoder) {
-        lastByteAt = now
+        liveness.begin(now: now)
+        hasHeard = false
+        subscription.isAcknowledged = false
         guard query == nil else { return askSentinel(now: now, output: &output) }
         state = .greeting
-        isPinging = false
-        greeting = Greeting(mustTellRole: namingSentinel != nil)
+        greeting = Greeting(
+            mustTellRole: namingSentinel != nil, isRESP2: hello == .closesConnection)
         greeting.begin(at: target, output: &output)
         awaitAnswer(now: now)
     }
@@ -251,22 +309,32 @@ struct RedisLink: ~Copyable {
             do throws(RESPError) {
                 step = try parser.next(bytes, from: offset)
             } catch {
-                return failed(.protocolError("\(error)"), now: now)
+                let first = isFirstWord ? bytes.extracting(offset...) : nil
+                return failed(LinkFailure(error, firstBytes: first), now: now)
             }
+            hasHeard = hasHeard || step.event != .incomplete
             offset = step.end
             switch step.event {
             case .incomplete:
                 return .none
-            case .message(_, let payload):
-                if isReceiving { return .message(payload: payload) }
-            case .oversized(_, let length):
-                if isReceiving { return .oversized(length: length) }
+            case .message(let range, let payload):
+                guard subscription.isOwn(bytes.extracting(range)) else {
+                    return .remarked(.foreignMessage)
+                }
+                if isRelaying { return .message(payload: payload) }
+            case .oversized(let range, let length):
+                guard subscription.isOwn(bytes.extracting(range)) else {
+                    return .remarked(.foreignMessage)
+                }
+                if isRelaying { return .oversized(length: length) }
             case .subscribed:
                 if let action = answered(nil, now: now, output: &output) { return action }
-            case .unsubscribed:
+            case .unsubscribed(let range, _):
+                guard subscription.isOwn(bytes.extracting(range)), isReceiving else { continue }
                 if state == .unsubscribing { return .unsubscribed }
                 return .failed(.protocolError("Redis ended the subscription"))
             case .reply(let value):
+                if Subscription.isForeignMessage(value) { return .remarked(.foreignMessage) }
                 if value.kind == .push { continue }
                 if state == .asking {
                     if let action = sentinelAnswered(value, now: now) { return action }
@@ -277,11 +345,15 @@ struct RedisLink: ~Copyable {
         }
     }
 
+    /// Whether a server that is greeted, or a Sentinel that is asked, has said nothing so far.
+    private var isFirstWord: Bool { !hasHeard && [.greeting, .asking].contains(state) }
+
     private mutating func sentinelAnswered(_ reply: RESPValue, now: Instant) -> LinkAction? {
         switch query?.answered(reply) {
         case .incomplete?, nil: return nil
         case .failed(let failure)?: return failed(failure, now: now)
         case .master(let endpoint)?:
+            note(.answered)
             namingSentinel = query?.index
             master = endpoint
             query = nil
@@ -291,8 +363,10 @@ struct RedisLink: ~Copyable {
 
     /// Notes that bytes have come, also such of which nothing can be made yet: part of a TLS record.
     mutating func heard(now: Instant) {
-        lastByteAt = now
-        if state == .greeting || state == .unsubscribing || isPinging { awaitAnswer(now: now) }
+        liveness.heard(now: now)
+        if state == .greeting || state == .unsubscribing || liveness.isAsking {
+            awaitAnswer(now: now)
+        }
     }
 
     /// Takes an answer; `reply` is nil for the subscription's push.
@@ -306,57 +380,50 @@ struct RedisLink: ~Copyable {
             case .incomplete:
                 awaitAnswer(now: now)
                 return nil
-            case .accepted:
-                becomeLive()
+            case .accepted(let isSubscribed):
+                becomeLive(isSubscribed: isSubscribed)
                 return .live
             }
         case .live:
             return answeredWhileLive(reply)
-        // Only the end of the subscription is still of interest.
+        case .unsubscribing:
+            // A user who may not unsubscribe: the end of the connection does it as well.
+            return reply?.isError == true ? .unsubscribed : nil
         default: return nil
         }
     }
 
-    private mutating func becomeLive() {
+    private mutating func becomeLive(isSubscribed: Bool) {
         state = .live
-        isAskingAgain = false
+        subscription.isAcknowledged = isSubscribed
+        if !greeting.isRESP2 { hello = .answered }
+        note(.answered)
+        isRenewing = false
         stateDeadline = .never
         failedAttempts = 0
         backoff.reset()
     }
 
-    /// Takes the answer to the `PING` on a quiet link, or one that nobody waits for: an error that
-    /// Redis sends before it closes, for one.
+    /// Takes the answer to what a quiet link has asked, or one that nobody waits for.
     private mutating func answeredWhileLive(_ reply: RESPValue?) -> LinkAction? {
-        if let reply, reply.isError {
-            let failure = LinkFailure(reply: reply.string ?? "", to: isPinging ? "PING" : "")
-            // To be refused is to be answered: the link is not stalled.
-            guard isPinging, case .noPermission = failure else { return .failed(failure) }
-        } else {
-            guard isPinging else { return nil }
-            guard let reply else { return .failed(.protocolError("unexpected answer to PING")) }
-            // In RESP2 a subscriber gets an array of "pong" and the nonce.
-            let echo =
-                reply.kind == .array
-                ? reply.children.dropFirst().first(where: { _ in true }) : reply
-            guard echo?.string == pingText else {
-                return .failed(.protocolError("the answer to another PING"))
-            }
-        }
-        isPinging = false
+        let wasAsking = liveness.isAsking
+        liveness.end()
         stateDeadline = .never
-        return nil
+        guard let reply, reply.isError else { return nil }
+        let text = reply.string ?? ""
+        guard wasAsking else { return .remarked(.unexpectedError(text)) }
+        guard subscription.isAskedFor else { return .remarked(.pingRefused(text)) }
+        let failure = LinkFailure(reply: text, to: "SUBSCRIBE")
+        return failure.isAboutChannel ? nil : .failed(failure)
     }
-
-    private var pingText: String { String(pingNonce, radix: 16) }
 
     // MARK: - Ending
 
-    /// Asks Redis to send no more; returns false where there is no subscription to be ended.
+    /// Asks Redis to send no more; false where there is no subscription to be ended.
     mutating func unsubscribe(now: Instant, output: inout RESPEncoder) -> Bool {
-        guard case .subscription(let channel) = purpose, state == .live else { return false }
+        guard !subscription.isProbe, state == .live else { return false }
         state = .unsubscribing
-        output.command(bytes: [Array("UNSUBSCRIBE".utf8), channel])
+        output.command(bytes: [Array("UNSUBSCRIBE".utf8), subscription.channel])
         awaitAnswer(now: now)
         return true
     }
@@ -368,7 +435,7 @@ struct RedisLink: ~Copyable {
     mutating func stoodStill(now: Instant) {
         switch state {
         case .greeting, .unsubscribing: awaitAnswer(now: now)
-        case .live where isPinging: awaitAnswer(now: now)
+        case .live where liveness.isAsking: awaitAnswer(now: now)
         default: break
         }
     }
@@ -386,25 +453,27 @@ struct RedisLink: ~Copyable {
         case .resolving:
             return failed(.nameLookup("no answer in time"), now: now)
         case .dialing:
-            return dialFailed(.timedOut, now: now)
+            guard now < stateDeadline else { return failed(.dialTimeout, now: now) }
+            return race.begin(now: now).map { .dial($0) } ?? .none
         case .securing:
-            return .failed(.timeout(command: "the TLS handshake"))
+            note(.silent)
+            return .failed(.handshakeTimeout)
         case .asking:
+            note(.silent)
             return failed(.timeout(command: "SENTINEL"), now: now)
         case .greeting:
+            note(.silent)
             return .failed(.timeout(command: greeting.awaited.name))
         case .unsubscribing:
             return .failed(.timeout(command: "UNSUBSCRIBE"))
         case .live:
-            guard !isPinging else { return .failed(.stalled) }
-            if purpose == .probe, namingSentinel != nil {
-                state = .waiting
-                isAskingAgain = true
-                return .none
+            guard !liveness.isAsking else { return .failed(.stalled) }
+            if subscription.isProbe, namingSentinel != nil { return renew() }
+            if subscription.isAskedFor {
+                liveness.subscribe(subscription.channel, output: &output)
+            } else {
+                liveness.ping(output: &output)
             }
-            pingNonce &+= 1
-            output.command(["PING", pingText])
-            isPinging = true
             awaitAnswer(now: now)
             return .none
         }
@@ -415,9 +484,8 @@ struct RedisLink: ~Copyable {
     /// `cap` is the number of attempts after which the link is given up, 0 for none.
     mutating func retry(cap: Int, now: Instant) -> RetryDecision {
         failedAttempts += 1
-        isPinging = false
         query = nil
-        isAskingAgain = false
+        isRenewing = false
         guard cap == 0 || failedAttempts < cap else {
             state = .givenUp
             stateDeadline = .never

@@ -2,6 +2,17 @@ import RESP
 
 /// The question for the master of a service: which Sentinel is asked, and what the others said.
 ///
+/// The question is asked at every attempt of a link, before the server is dialed:
+///
+///     waiting        the dial gate opens          resolving a Sentinel's host, dialing it
+///     dialing        connected                    asking: [AUTH], SENTINEL GET-MASTER-ADDR-BY-NAME
+///     asking         a host and a port            resolving the master's host, dialing it
+///     any of these   failure or timeout           resolving the next Sentinel's host
+///
+/// The greeting then tells whether the server really is the master: a fail-over may be under way.
+/// A probe that was quiet asks the Sentinels again in place of Redis, so that a master that was
+/// replaced, and lives on, is noticed.
+///
 /// Pure: it writes the question and reads the answer; ``RedisLink`` makes the connections. Each
 /// Sentinel is asked once; the first that names a master has the last word.
 struct SentinelQuery {
@@ -65,9 +76,11 @@ struct SentinelQuery {
 
     /// Writes the question, behind the credentials if there are any.
     mutating func ask(username: String?, password: Secret?, output: inout RESPEncoder) {
-        awaitsAuth = password != nil
-        if let password {
-            output.command(["AUTH"] + (username.map { [$0] } ?? []) + [password.revealed])
+        awaitsAuth = username != nil || password != nil
+        if awaitsAuth {
+            // A user who is named without a password has an empty one.
+            output.command(
+                ["AUTH"] + (username.map { [$0] } ?? []) + [password?.revealed ?? ""])
         }
         output.command(["SENTINEL", "GET-MASTER-ADDR-BY-NAME", service.name])
     }

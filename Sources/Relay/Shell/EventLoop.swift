@@ -186,6 +186,30 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
         }
     }
 
+    /// Begins a connection without a record, as one of several; its decision is told as room to
+    /// write under `token`.
+    mutating func beginDial(
+        _ address: SocketAddress, keepAlive: KeepAlive, token: Token
+    ) throws(SystemError) -> Descriptor {
+        let descriptor = try sys.dial(address, keepAlive: keepAlive, token: token)
+        watchedCount += 1
+        return descriptor
+    }
+
+    /// Connects the record with a connection that was begun without one, watched for reading.
+    mutating func adopt(dialed descriptor: Descriptor, in socket: inout Socket) {
+        socket.descriptor = descriptor
+        socket.interest = .read
+        socket.hasEnded = false
+        sys.rewatch(descriptor, token: socket.token, for: .read)
+    }
+
+    /// Closes a connection that has no record.
+    mutating func abandon(dialed descriptor: Descriptor) {
+        sys.close(descriptor, reset: true)
+        watchedCount -= 1
+    }
+
     /// Changes what the socket is watched for, if it is a change.
     mutating func watch(_ socket: inout Socket, for interest: Interest) {
         guard socket.isOpen, socket.interest != interest else { return }

@@ -2,7 +2,7 @@ import Logging
 import RESP
 import WSFrame
 
-// Links to Redis: dialing through the gate, reading, forwarding, retrying.
+// Links to Redis: reading, forwarding, retrying.
 extension Relay where S: ~Copyable {
     /// Makes a link; it dials when the gate lets it through.
     mutating func openLink(_ purpose: LinkPurpose, receivers: Receivers) -> SlotID {
@@ -17,26 +17,6 @@ extension Relay where S: ~Copyable {
         }
         gate.enqueue(id)
         return id
-    }
-
-    /// Lets waiting links dial, as far as the gate allows.
-    mutating func openGate() {
-        while let id = gate.next(
-            now: loop.now,
-            isWanted: { links.contains($0) && links[$0].machine.state == .waiting })
-        {
-            links[id].isDialing = true
-            if links[id].machine.dials > 0, links[id].machine.purpose != .probe {
-                metrics.redisReconnects += 1
-                metrics.redisReconnectsByCause[links[id].lastCause, default: 0] += 1
-            }
-            perform(
-                links[id].machine.begin(firstSentinel: firstSentinel, now: loop.now), on: id)
-            if links.contains(id) { arm(link: id) }
-        }
-        if let deadline = gate.nextDeadline(now: loop.now) {
-            loop.arm(gateTimer, at: deadline)
-        }
     }
 
     /// The client needs its link no more.
@@ -59,48 +39,24 @@ extension Relay where S: ~Copyable {
     }
 
     /// Closes a link and forgets it.
+    ///
+    /// Nothing on its connection matters to anybody any more, so it is reset: a connection that this
+    /// side closes in order occupies its local port for another minute (TIME_WAIT).
     mutating func closeLink(_ id: SlotID) {
         if trace != nil { traceEnd(of: id) }
         endDial(id)
+        abandonAttempts(of: id)
         endOutage(id)
-        loop.release(&links[id].socket)
+        loop.release(&links[id].socket, reset: true)
         links.remove(id)
-    }
-
-    private mutating func endDial(_ id: SlotID) {
-        guard links[id].isDialing else { return }
-        links[id].isDialing = false
-        gate.finished()
     }
 
     // MARK: - Events
 
     mutating func linkEvent(_ id: SlotID, readable: Bool, writable: Bool) {
         guard links.contains(id), links[id].socket.isOpen else { return }
-        if links[id].machine.state == .dialing {
-            decideDial(id)
-            return
-        }
         if readable { readLink(id) }
         if links.contains(id), writable { loop.markDirty(&links[id].socket) }
-    }
-
-    /// The look-up of a link's host has ended.
-    mutating func linkResolved(_ id: SlotID, _ resolution: Resolution) {
-        perform(links[id].machine.resolved(resolution, now: loop.now), on: id)
-        if links.contains(id) { arm(link: id) }
-    }
-
-    private mutating func decideDial(_ id: SlotID) {
-        if let error = loop.sys.dialError(links[id].socket.descriptor) {
-            perform(links[id].machine.dialFailed(error, now: loop.now), on: id)
-        } else {
-            encoder.removeAll()
-            let action = links[id].machine.connected(now: loop.now, output: &encoder)
-            sendEncoded(on: id)
-            perform(action, on: id)
-        }
-        if links.contains(id) { arm(link: id) }
     }
 
     private mutating func readLink(_ id: SlotID) {
@@ -173,21 +129,26 @@ extension Relay where S: ~Copyable {
     mutating func perform(_ action: LinkAction, on id: SlotID) {
         var action = action
         while true {
+            for experience in links[id].machine.takeExperiences() { history.note(experience) }
             switch action {
             case .none, .message:
                 return
             case .resolve(let host, let port):
-                disconnectLink(id)
+                disconnectLink(id, reset: true)
                 loop.sys.resolve(host: host, port: port, token: Token(.link, id))
                 return
             case .dial(let address):
-                disconnectLink(id)
-                let keepAlive = KeepAlive(settings)
-                guard
-                    let error = loop.dial(
-                        address, keepAlive: keepAlive, in: &links[id].socket)
-                else { return }
+                guard let error = beginDial(to: address, for: id) else { return }
                 action = links[id].machine.dialFailed(error, now: loop.now)
+            case .again:
+                log.redis.debug(
+                    "redis link is made again before it is needed", metadata: metadata(of: id))
+                disconnectLink(id, reset: true)
+                gate.enqueue(id)
+                return
+            case .remarked(let remark):
+                linkRemarked(id, remark)
+                return
             case .secure(let host):
                 beginHandshake(id, host: host)
                 return
@@ -213,6 +174,9 @@ extension Relay where S: ~Copyable {
 
     private mutating func linkIsLive(_ id: SlotID) {
         endDial(id)
+        if let server = links[id].machine.server {
+            history.note(links[id].machine.hello, of: server, now: loop.now)
+        }
         if let index = links[id].machine.namingSentinel { firstSentinel = index }
         guard links[id].machine.purpose != .probe else {
             probeIsLive(id)
@@ -270,9 +234,11 @@ extension Relay where S: ~Copyable {
         perform(links[id].machine.lost(error, unparsed: unparsed, now: loop.now), on: id)
     }
 
-    private mutating func disconnectLink(_ id: SlotID) {
+    /// Closes the link's connection and those that are begun for it.
+    mutating func disconnectLink(_ id: SlotID, reset: Bool) {
         if trace != nil { traceEnd(of: id) }
-        loop.disconnect(&links[id].socket)
+        abandonAttempts(of: id)
+        loop.disconnect(&links[id].socket, reset: reset)
         links[id].isDrained = true
         links[id].tls = nil
     }
@@ -282,9 +248,11 @@ extension Relay where S: ~Copyable {
         endDial(id)
         let event = failureEvent(of: id)
         noteFailure(failure, of: id)
-        disconnectLink(id)
+        // An alert of TLS that says why is to arrive.
+        disconnectLink(id, reset: !failure.isOfTLS)
         switch failure {
-        case .timeout, .stalled, .dialTimeout, .unacknowledged: metrics.redisTimeouts += 1
+        case .timeout, .stalled, .dialTimeout, .handshakeTimeout, .unacknowledged:
+            metrics.redisTimeouts += 1
         default: break
         }
         links[id].server = nil
@@ -336,6 +304,27 @@ extension Relay where S: ~Copyable {
         return links[id].machine.isLive ? "redis stream interrupted" : "redis subscribe failed"
     }
 
+    /// Something came that is wrong and does no harm.
+    private mutating func linkRemarked(_ id: SlotID, _ remark: LinkRemark) {
+        metrics.redisRemarks[remark.kind, default: 0] += 1
+        guard case .logged(let suppressed) = remarkLogLimit.admit(at: loop.now) else { return }
+        var metadata = metadata(of: id)
+        if suppressed > 0 { metadata["suppressed"] = .stringConvertible(suppressed) }
+        switch remark {
+        case .pingRefused(let reply):
+            metadata["error"] = "\(reply)"
+            log.redis.warning(
+                "redis answers PING with an error; the link goes on", metadata: metadata)
+        case .unexpectedError(let reply):
+            metadata["error"] = "\(reply)"
+            log.redis.warning("redis sent an error; the link goes on", metadata: metadata)
+        case .foreignMessage:
+            log.redis.warning(
+                "redis sent a message of a channel that was not subscribed to; it is dropped",
+                metadata: metadata)
+        }
+    }
+
     private mutating func logFailure(
         _ id: SlotID, _ event: String, _ failure: LinkFailure, _ outcome: Logger.Metadata
     ) {
@@ -350,7 +339,6 @@ extension Relay where S: ~Copyable {
     mutating func flushLink(_ id: SlotID) {
         guard links.contains(id) else { return }
         links[id].socket.isDirty = false
-        guard links[id].machine.state != .dialing else { return }
         if case .failed(let error) = loop.flush(&links[id].socket, reads: true) {
             linkLost(id, error)
         }
@@ -361,16 +349,16 @@ extension Relay where S: ~Copyable {
         guard links.contains(id) else { return }
         loop.fired(&links[id].socket)
         encoder.removeAll()
-        let former = links[id].machine.state
+        let wasWaiting = links[id].machine.state == .waiting
         let action = links[id].machine.timedOut(now: now, output: &encoder)
         sendEncoded(on: id)
         perform(action, on: id)
         guard links.contains(id) else { return }
-        if former != .waiting, links[id].machine.state == .waiting { gate.enqueue(id) }
+        if !wasWaiting, action == .none, links[id].machine.state == .waiting { gate.enqueue(id) }
         arm(link: id)
     }
 
-    private mutating func arm(link id: SlotID) {
+    mutating func arm(link id: SlotID) {
         loop.arm(&links[id].socket, at: links[id].machine.nextDeadline)
     }
 

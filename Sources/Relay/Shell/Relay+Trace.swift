@@ -22,7 +22,7 @@ extension Relay where S: ~Copyable {
         }
         trace = Trace(
             options: options.trace,
-            secrets: [settings.redis.password, settings.redisSentinelPassword].compactMap { $0 },
+            secrets: RedisAccess(settings).secrets,
             valueLimit: settings.maxPayloadSize + Self.traceOverhead)
         log.redis.info("trace switched on", metadata: ["format": "\(options.trace.format)"])
     }

@@ -35,6 +35,8 @@ struct LinkEntry: ~Copyable {
     var server: SocketAddress?
     /// Whether the link holds a place of the dial gate.
     var isDialing = false
+    /// Its connections that are begun and not decided.
+    var attempts: [SlotID] = []
     /// A time at which nothing that Redis had sent was left unread; whatever was read since was sent
     /// later.
     var caughtUpAt = BootTime.never
@@ -46,6 +48,13 @@ struct LinkEntry: ~Copyable {
     var lastCause = ""
     /// The TLS connection over the socket, where there is one.
     var tls: TLSSession?
+}
+
+/// A connection to Redis that is begun and not decided.
+struct DialAttempt {
+    let link: SlotID
+    let address: SocketAddress
+    var descriptor: Descriptor = -1
 }
 
 /// A client of the embedded broker with its socket.
@@ -69,7 +78,7 @@ enum RelayPhase: Equatable, Sendable {
 /// The relay on one event loop: it interprets the actions of the machines.
 ///
 /// The files beside this one hold the parts: `Relay+Accepting`, `Relay+Clients`, `Relay+Refusals`,
-/// `Relay+Delivery`, `Relay+Links`, `Relay+TLS`, `Relay+Broker`, `Relay+Shutdown`.
+/// `Relay+Delivery`, `Relay+Links`, `Relay+Dialing`, `Relay+TLS`, `Relay+Broker`, `Relay+Shutdown`.
 struct Relay<S: Sys & ~Copyable>: ~Copyable {
     /// Connections accepted in one turn, at most.
     static var acceptLimit: Int { 64 }
@@ -83,7 +92,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     static var clientQueueLimit: Int { 1 << 20 }
 
     var loop: EventLoop<S>
-    private(set) var configuration: SharedSettings
+    var configuration: SharedSettings
     let router: Router
     let log: RelayLog
     let options: RelayOptions
@@ -94,6 +103,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
 
     var clients = Slab<ClientEntry>()
     var links = Slab<LinkEntry>()
+    var attempts = Slab<DialAttempt>()
     var sessions = Slab<SessionEntry>()
     var broker: Broker
     var gate: DialGate
@@ -119,6 +129,10 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var probe: SlotID?
     /// The place in the URL of the Sentinel that is asked first: the one that last named a master.
     var firstSentinel = 0
+    /// What earlier connections have taught about the servers.
+    var history = ConnectionHistory()
+    /// When the files of passwords and URL may be read again.
+    var nextRefresh: Instant?
     /// Links that were made so far.
     var linkCount: UInt64 = 0
     /// The trace while it is on.
@@ -137,6 +151,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
 
     var malformedLogLimit = LogRateLimit(lines: 10, per: .seconds(10))
     var linkLogLimit = LogRateLimit(lines: 50, per: .seconds(1))
+    var remarkLogLimit = LogRateLimit(lines: 5, per: .seconds(60))
+    var refreshLogLimit = LogRateLimit(lines: 1, per: .seconds(60))
     var acceptLogLimit = LogRateLimit(lines: 1, per: .seconds(10))
     var acceptRateLogLimit = LogRateLimit(lines: 1, per: .seconds(10))
     var refusalLog = RefusalLog()
@@ -249,6 +265,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
             case .listener: acceptClients()
             case .client: clientEvent(token.id, readable: readable, writable: writable)
             case .link: linkEvent(token.id, readable: readable, writable: writable)
+            case .dial: decideDial(token.id)
             case .brokerListener: acceptSessions()
             case .brokerSession: sessionEvent(token.id, readable: readable, writable: writable)
             case .gate, .shutdown, .upkeep, nil: break
@@ -271,7 +288,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         case .listener: resumeAccepting()
         case .shutdown: continueShutdown()
         case .upkeep: keepUp()
-        case .gate, .brokerListener, .brokerSession, nil: break
+        case .gate, .brokerListener, .brokerSession, .dial, nil: break
         }
     }
 

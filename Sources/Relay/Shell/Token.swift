@@ -9,6 +9,8 @@ enum TokenKind: UInt8, Sendable {
     case shutdown = 7
     /// What is looked after once a second.
     case upkeep = 8
+    /// A connection to Redis that is being made, beside others of the same link.
+    case dial = 9
 }
 
 /// Names one thing of an event loop to the kernel and to the timer wheel.

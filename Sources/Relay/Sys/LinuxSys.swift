@@ -292,16 +292,12 @@ import Glibc
         guard family != AF_UNIX else { return }
         let tcp = Int32(IPPROTO_TCP)
         set(1, SOL_SOCKET, SO_KEEPALIVE, on: descriptor)
-        set(seconds(keepAlive.idle), tcp, TCP_KEEPIDLE, on: descriptor)
-        set(seconds(keepAlive.interval), tcp, TCP_KEEPINTVL, on: descriptor)
+        set(Int32(clamping: keepAlive.idle.milliseconds / 1000), tcp, TCP_KEEPIDLE, on: descriptor)
+        set(
+            Int32(clamping: keepAlive.interval.milliseconds / 1000), tcp, TCP_KEEPINTVL,
+            on: descriptor)
         let limit = Int32(clamping: keepAlive.limit.milliseconds)
         set(limit, tcp, TCP_USER_TIMEOUT, on: descriptor)
-    }
-
-    /// A span in whole seconds, rounded up, as far as the kernel takes it.
-    private static func seconds(_ span: Nanoseconds) -> Int32 {
-        let longest: Int64 = 32_767
-        return Int32(min(longest, max(1, (span.milliseconds + 999) / 1000)))
     }
 
     private static func set(

@@ -16,6 +16,7 @@ struct SystemError: Error, Equatable, Sendable {
     static let brokenPipe = SystemError(code: EPIPE)
     static let timedOut = SystemError(code: ETIMEDOUT)
     static let noDescriptors = SystemError(code: EMFILE)
+    static let addressNotAvailable = SystemError(code: EADDRNOTAVAIL)
     static let noSuchFile = SystemError(code: ENOENT)
 
     /// Whether the process or the system has run out of descriptors or buffers: it passes.

@@ -47,7 +47,7 @@ extension TLSError: CustomStringConvertible {
         case .certificateRefused(let alert):
             "the server wants another client certificate (alert: \(alert))"
         case .protocolVersion: "the server speaks neither TLS 1.2 nor a later version"
-        case .notTLS: "the server does not speak TLS on this port"
+        case .notTLS: "the server does not speak TLS on this port: redis:// is meant"
         case .alert(let name): "the server sent the alert \(name)"
         case .broken(let words): words
         }

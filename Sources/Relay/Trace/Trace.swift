@@ -37,7 +37,9 @@ struct Trace: Sendable {
     }
 
     private let options: TraceOptions
-    private let formatter: TraceFormatter
+    private var formatter: TraceFormatter
+    /// Passwords that are or were in use since the trace is on.
+    private var secrets: [Secret]
     /// The longest value that is kept until it is whole, in bytes.
     private let valueLimit: Int
     /// The links that are shown or not; never iterated.
@@ -49,6 +51,13 @@ struct Trace: Sendable {
     init(options: TraceOptions, secrets: [Secret], valueLimit: Int) {
         self.options = options
         self.valueLimit = valueLimit
+        self.secrets = secrets
+        formatter = TraceFormatter(options: options, secrets: secrets)
+    }
+
+    /// Keeps further passwords out of the lines to come; links with the former ones live on.
+    mutating func mask(_ more: [Secret]) {
+        secrets += more.filter { !secrets.contains($0) }
         formatter = TraceFormatter(options: options, secrets: secrets)
     }
 

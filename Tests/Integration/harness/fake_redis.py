@@ -11,8 +11,14 @@ import threading
 from harness.waiting import wait_until
 
 
+PROBE_CHANNEL = b"status2:probe"
+
+
 class FakeRedis:
-    """Answers commands by `answers`: by name, the bytes to send, None for silence, or `CLOSE`."""
+    """Answers commands by `answers`: by name, the bytes to send, None for silence, or `CLOSE`.
+
+    The subscription that the daemon makes for itself goes by the name of `PROBE`.
+    """
 
     CLOSE = object()
 
@@ -53,7 +59,7 @@ class FakeRedis:
     def names(self):
         """The names of the commands so far."""
         with self._lock:
-            return [command[0].decode().upper() for command in self.commands]
+            return [_name(command) for command in self.commands]
 
     def wait_for(self, name, count=1):
         wait_until(lambda: self.names().count(name) >= count, f"{count} times {name}")
@@ -113,7 +119,7 @@ class FakeRedis:
             subscribed = False
             while True:
                 command = _read_command(stream)
-                name = command[0].decode().upper()
+                name = _name(command)
                 with self._lock:
                     self.commands.append(command)
                     answer = self.answers.get(name, ...)
@@ -127,7 +133,7 @@ class FakeRedis:
                     continue
                 elif answer is not ...:
                     connection.sendall(answer)
-                elif name == "SUBSCRIBE":
+                elif name in ("SUBSCRIBE", "PROBE"):
                     subscribed = True
                     self._subscribe(connection, command[1])
                 elif name == "PING":
@@ -146,6 +152,11 @@ class FakeRedis:
             self._subscribers.setdefault(channel, []).append(connection)
         connection.sendall(b"*3\r\n" + _bulk(b"subscribe") + _bulk(channel) + b":1\r\n")
         self._acknowledged.append(channel)
+
+
+def _name(command):
+    name = command[0].decode().upper()
+    return "PROBE" if name == "SUBSCRIBE" and command[1:] == [PROBE_CHANNEL] else name
 
 
 def _bulk(value):

@@ -207,7 +207,7 @@ import Testing
     }
 
     @Test func aLinkThatDoesNotAnswerIsNotWaitedForNorMadeAgain() throws {
-        let daemon = SimulatedDaemon()
+        let daemon = SimulatedDaemon { $0.redisPingInterval = .seconds(60) }
         let page = daemon.open()
         let dials = daemon.world.dials.count
         daemon.redis.isSilent = true

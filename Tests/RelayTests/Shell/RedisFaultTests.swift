@@ -42,9 +42,14 @@ import Testing
         #expect(daemon.world.dials.count > 1000)
     }
 
-    @Test(arguments: ["LOADING Redis is loading the dataset in memory", "BUSY Redis is busy"])
-    func loadingAndBusyAreRetried(error: String) {
-        let daemon = SimulatedDaemon({ $0.redisMaxRetries = 0 }, redisErrors: ["HELLO": error])
+    @Test(
+        arguments: [
+            "LOADING Redis is loading the dataset in memory", "BUSY Redis is busy",
+            "ERR max number of clients reached", "TRYAGAIN later", "MASTERDOWN no master",
+            "DENIED Redis is running in protected mode",
+        ], ["HELLO", "SELECT", "PROBE"])
+    func loadingAndBusyAreRetried(error: String, command: String) {
+        let daemon = SimulatedDaemon({ $0.redisMaxRetries = 0 }, redisErrors: [command: error])
         #expect(daemon.phase == .starting)
         daemon.redis.errors = [:]
         daemon.advance(.seconds(30))
@@ -53,8 +58,8 @@ import Testing
 
     @Test(arguments: [
         ("HELLO", "WRONGPASS invalid username-password pair or user is disabled.", "WRONGPASS"),
-        ("HELLO", "NOAUTH HELLO must be called with the client already authenticated", "NOAUTH"),
-        ("HELLO", "NOPERM this user has no permissions to run the 'hello' command", "NOPERM"),
+        ("SELECT", "NOPERM this user has no permissions to run the 'select' command", "NOPERM"),
+        ("PROBE", "NOPERM this user has no permissions to run the 'subscribe' command", "NOPERM"),
         ("SELECT", "ERR DB index is out of range", "database"),
     ])
     func whatTheConfigurationHasWrongEndsTheStartAtOnce(
@@ -210,9 +215,10 @@ import Testing
         let daemon = SimulatedDaemon()
         _ = daemon.open()
         daemon.redis.isSilent = true
-        daemon.advance(.milliseconds(5_999))
+        // Half an interval is nobody asked; how long then is a matter of chance.
+        daemon.advance(.milliseconds(3_500))
         #expect(daemon.log.lines("stalled").isEmpty)
-        daemon.advance(.milliseconds(1))
+        daemon.advance(.milliseconds(2_500))
         #expect(daemon.log.lines("stalled").count == 2)
         #expect(daemon.metrics.redisTimeouts == 2)
         #expect(daemon.relay.unreadiness == ["redis_unavailable"])

@@ -21,8 +21,8 @@ import Testing
             daemon.traced.takeLines() == [
                 #"link=1 out ["HELLO", "3", "SETNAME", "status2"]"#,
                 #"link=1 in {"proto" => (integer) 3, "role" => "master"}"#,
-                #"link=1 out ["SELECT", "2"]"#, #"link=1 out ["PING"]"#,
-                "link=1 in OK", "link=1 in PONG",
+                #"link=1 out ["SELECT", "2"]"#, #"link=1 out ["SUBSCRIBE", "status2:probe"]"#,
+                "link=1 in OK", #"link=1 in >["subscribe", "status2:probe", (integer) 1]"#,
             ])
         let page = daemon.open("/run:status")
         _ = daemon.traced.takeText()

@@ -23,6 +23,7 @@ final class SimulatedDaemon {
         embeddedBroker: EmbeddedBrokerAddress? = nil, dialPolicy: World.DialPolicy = .accept,
         redisErrors: [String: String] = [:], trace: TraceOptions = TraceOptions(),
         traceCapacity: Int = 1 << 20, tls: TLSContext? = nil, redisTLS: TestTLSServer? = nil,
+        refreshRedis: (@Sendable () -> RedisRefresh)? = nil,
         prepare: (SimulatedRedis, World) -> Void = { _, _ in }
     ) {
         var settings = Settings()
@@ -44,7 +45,7 @@ final class SimulatedDaemon {
             options: RelayOptions(
                 embeddedBroker: embeddedBroker, connectionLimit: connectionLimit,
                 clientLimit: clientLimit, version: "test",
-                trace: trace, openTrace: { traced }),
+                trace: trace, openTrace: { traced }, refreshRedis: refreshRedis),
             log: RelayLog { label in
                 JSONLogHandler(label: label, level: .debug, sink: log, now: { 0 })
             }, tls: tls)

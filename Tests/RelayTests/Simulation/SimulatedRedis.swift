@@ -10,6 +10,8 @@ final class SimulatedRedis {
         var parser = CommandParser()
         var version = RESPVersion.resp2
         var channel: String?
+        /// Whether it subscribes for the daemon's own sake, and not for a page's.
+        var isProbe = false
         var name = ""
         var commands: [[String]] = []
         /// Bytes that wait for ``SimulatedRedis/isSilent`` to end.
@@ -40,8 +42,13 @@ final class SimulatedRedis {
     var isSilent = false
     /// Knows no HELLO, as servers before version 6.
     var isOld = false
-    /// Answers every command of this name with this error.
+    /// Answers every command of this name with this error; the subscription of a probe goes by the
+    /// name of `PROBE`.
     var errors: [String: String] = [:]
+    /// Closes the connection at a command of this name.
+    var closesAt: String?
+    /// Never answers a command of this name.
+    var holds: String?
     /// Ports at which not a Redis but a Sentinel answers.
     var sentinels: Set<UInt16> = []
     /// The masters that the Sentinels know, by service.
@@ -61,7 +68,7 @@ final class SimulatedRedis {
 
     /// The sessions whose connection is open and subscribed.
     var subscribers: [Session] {
-        sessions.filter { $0.channel != nil && !$0.connection.isClosed }
+        sessions.filter { $0.channel != nil && !$0.isProbe && !$0.connection.isClosed }
     }
 
     /// Answers what has come since the last call.
@@ -96,7 +103,13 @@ final class SimulatedRedis {
     private func answer(_ command: [String], _ index: Int) {
         sessions[index].commands.append(command)
         var reply = RESPEncoder(version: sessions[index].version)
-        let name = command[0].uppercased()
+        var name = command[0].uppercased()
+        if name == "SUBSCRIBE", command[1] == "status2:probe" { name = "PROBE" }
+        if name == closesAt {
+            sessions[index].connection.peerHasEnded = true
+            return
+        }
+        if name == holds { return }
         let port = sessions[index].connection.port
         let role = replicas.contains(port) ? "replica" : "master"
         if let answer = answers[port] {
@@ -135,8 +148,9 @@ final class SimulatedRedis {
             case "CLIENT":
                 sessions[index].name = command.last ?? ""
                 reply.simpleString("OK")
-            case "SUBSCRIBE":
+            case "SUBSCRIBE", "PROBE":
                 sessions[index].channel = command[1]
+                sessions[index].isProbe = name == "PROBE"
                 reply.pushHeader(3)
                 reply.bulkString("subscribe")
                 reply.bulkString(command[1])

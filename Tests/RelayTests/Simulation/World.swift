@@ -33,6 +33,8 @@ final class World {
         var readError = SystemError.connectionReset
         /// Where the daemon has connected to, if it was the daemon that connected.
         fileprivate(set) var port: UInt16 = 0
+        /// Whether the daemon has closed the descriptor with a reset.
+        fileprivate(set) var wasReset = false
         /// Only writes fail so far: the reset has not been seen by a read.
         var failsOnlyWrites = false
         /// The daemon has ended its sending direction.
@@ -88,6 +90,8 @@ final class World {
     var memoryReleases = 0
     var random = SplitMix64(seed: 7)
     var dialPolicy = DialPolicy.accept
+    /// What dials fail with before they have begun.
+    var dialFailure: SystemError?
     /// What becomes of dials to single ports.
     var portPolicies: [UInt16: DialPolicy] = [:]
     /// The addresses of a name, in their order; a name that is not here has one.
@@ -132,6 +136,15 @@ final class World {
         connections[nextDescriptor] = connection
         nextDescriptor += 1
         return connection
+    }
+
+    /// Lets the dials to a port that lead nowhere so far succeed.
+    func decide(port: UInt16) {
+        let found = connections.values.filter { !$0.isDecided && $0.port == port }
+        for connection in found.sorted(by: { $0.descriptor < $1.descriptor }) {
+            connection.isDecided = true
+            redisConnections.append(connection)
+        }
     }
 
     /// Moves bytes between the ends of connections whose both ends are the daemon's.
@@ -233,7 +246,8 @@ struct SimulatedSys: Sys {
     mutating func dial(_ address: SocketAddress, keepAlive: KeepAlive?, token: Token)
         throws(SystemError) -> Descriptor
     {
-        world.dial(address, keepAlive: keepAlive, token: token)
+        if let failure = world.dialFailure { throw failure }
+        return world.dial(address, keepAlive: keepAlive, token: token)
     }
 
     mutating func dialError(_ descriptor: Descriptor) -> SystemError? {
@@ -274,7 +288,9 @@ struct SimulatedSys: Sys {
         world.connection(descriptor).daemonHasEnded = true
     }
 
-    mutating func close(_ descriptor: Descriptor, reset: Bool) { world.close(descriptor) }
+    mutating func close(_ descriptor: Descriptor, reset: Bool) {
+        world.close(descriptor, reset: reset)
+    }
 
     mutating func wait(until deadline: BootTime?, into events: inout [SysEvent]) -> WaitOutcome {
         world.sleep()
@@ -357,7 +373,7 @@ extension World {
         return connection
     }
 
-    fileprivate func close(_ descriptor: Descriptor) {
+    fileprivate func close(_ descriptor: Descriptor, reset: Bool = false) {
         if listeners[descriptor] != nil {
             listeners[descriptor] = nil
             portListeners = portListeners.filter { $0.value != descriptor }
@@ -365,6 +381,7 @@ extension World {
         }
         let closed = connection(descriptor)
         closed.isClosed = true
+        closed.wasReset = reset
         closed.token = nil
         if closed.twin == nil { connections[descriptor] = nil }
     }

@@ -20,9 +20,9 @@ import Testing
         let link = try sys.dial(address, keepAlive: keepAlive, token: Token(.gate))
         let tcp = Int32(IPPROTO_TCP)
         #expect(Self.option(SOL_SOCKET, SO_KEEPALIVE, of: link) == 1)
-        #expect(Self.option(tcp, TCP_KEEPIDLE, of: link) == 6)
+        #expect(Self.option(tcp, TCP_KEEPIDLE, of: link) == 8)
         #expect(Self.option(tcp, TCP_KEEPINTVL, of: link) == 2)
-        #expect(Self.option(tcp, TCP_USER_TIMEOUT, of: link) == 6_750)
+        #expect(Self.option(tcp, TCP_USER_TIMEOUT, of: link) == 16_000)
         sys.close(link, reset: false)
         let plain = try sys.dial(address, keepAlive: nil, token: Token(.gate))
         #expect(Self.option(SOL_SOCKET, SO_KEEPALIVE, of: plain) == 0)
@@ -30,18 +30,35 @@ import Testing
         sys.close(listener, reset: false)
     }
 
-    @Test(arguments: [
-        (Nanoseconds.seconds(5), Nanoseconds.seconds(1), Nanoseconds.seconds(6)),
-        (.milliseconds(20), .milliseconds(50), .seconds(1)),
-        (.seconds(5), .zero, .seconds(35)),
-        (.max, .max, .max),
-    ])
-    func aDeadConnectionIsGivenUpWithinIntervalAndTimeout(
-        pingInterval: Nanoseconds, requestTimeout: Nanoseconds, limit: Nanoseconds
+    /// The least and the most that can be set, what is set by default, and what lies between.
+    private static let spans: [Nanoseconds] = [
+        .zero, Nanoseconds(1), .milliseconds(1), .milliseconds(999), .seconds(1),
+        .milliseconds(1_001), .seconds(5), .milliseconds(59_999), .seconds(600),
+        .seconds(32_766), .seconds(32_767), .seconds(40_000), .max,
+    ]
+
+    @Test(arguments: spans.dropFirst(), spans)
+    func ourPingComesBeforeTheKernelsProbeAndThreeLostProbesEndNothing(
+        pingInterval: Nanoseconds, requestTimeout: Nanoseconds
     ) {
         let keepAlive = KeepAlive(pingInterval: pingInterval, requestTimeout: requestTimeout)
-        #expect(keepAlive.limit == limit)
-        #expect(keepAlive.idle >= .seconds(1) && keepAlive.interval >= .seconds(1))
+        for span in [keepAlive.idle, keepAlive.interval] {
+            #expect(span >= .seconds(1) && span <= KeepAlive.longest)
+            #expect(span.count % Nanoseconds.seconds(1).count == 0)
+        }
+        // As the kernel counts: probes go out at idle, idle + interval and so on, and each looks
+        // whether the limit has passed.
+        let fourthLook = keepAlive.idle + keepAlive.interval * 3
+        #expect(keepAlive.limit > fourthLook)
+        #expect(keepAlive.limit.milliseconds <= Int64(Int32.max))
+        let asked = pingInterval + requestTimeout
+        #expect(keepAlive.idle > asked || keepAlive.idle == KeepAlive.longest)
+    }
+
+    @Test func byDefaultADeadMachineIsFoundWithinElevenSeconds() {
+        let keepAlive = KeepAlive(Settings())
+        #expect(keepAlive.idle == .seconds(7))
+        #expect(keepAlive.limit == .seconds(11))
     }
 
     @Test func spansBeyondWhatTheKernelTakesAreCutOff() throws {
@@ -53,7 +70,7 @@ import Testing
         let tcp = Int32(IPPROTO_TCP)
         #expect(Self.option(tcp, TCP_KEEPIDLE, of: link) == 32_767)
         #expect(Self.option(tcp, TCP_KEEPINTVL, of: link) == 32_767)
-        #expect(Self.option(tcp, TCP_USER_TIMEOUT, of: link) == Int32.max)
+        #expect(Self.option(tcp, TCP_USER_TIMEOUT, of: link) == 163_835_000)
         sys.close(link, reset: false)
         sys.close(listener, reset: false)
     }
