@@ -365,11 +365,15 @@ struct ClientConnection: ~Copyable {
                 sendsHangup: false, now: now, reply: &reply)
             return .none
         }
-        if now >= pingDeadline {
-            ping(now: now, &reply)
-            pingDeadline = nextPing(after: now)
-        }
+        beat(now: now, reply: &reply)
         return .none
+    }
+
+    /// Sends the heartbeat, if it is due.
+    mutating func beat(now: Instant, reply: inout [UInt8]) {
+        guard now >= pingDeadline else { return }
+        ping(now: now, &reply)
+        pingDeadline = nextPing(after: now)
     }
 
     /// A browser opens connections ahead of need: one that has asked for nothing is not answered.

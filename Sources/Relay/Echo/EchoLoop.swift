@@ -57,8 +57,8 @@ struct EchoLoop<S: Sys & ~Copyable>: ~Copyable {
         self.events = events
 
         var fired = take(&self.fired)
-        let judgedUntil = loop.fireTimers(into: &fired)
-        for token in fired { handleTimer(token, judgedUntil) }
+        let verdict = loop.fireTimers(into: &fired)
+        for token in fired { handleTimer(token, verdict) }
         fired.removeAll(keepingCapacity: true)
         self.fired = fired
         flushDirty()
@@ -79,8 +79,7 @@ struct EchoLoop<S: Sys & ~Copyable>: ~Copyable {
         }
     }
 
-    /// Does what is due; `now` is the instant by which deadlines are judged.
-    private mutating func handleTimer(_ token: Token, _ now: Instant) {
+    private mutating func handleTimer(_ token: Token, _ verdict: TimerVerdict) {
         if token.kind == .listener {
             if let listener { loop.sys.rewatch(listener, token: token, for: .read) }
             return
@@ -88,7 +87,7 @@ struct EchoLoop<S: Sys & ~Copyable>: ~Copyable {
         let id = token.id
         guard connections.contains(id) else { return }
         loop.fired(&connections[id].socket)
-        if now >= connections[id].machine.deadline {
+        if case .judged(let now) = verdict, now >= connections[id].machine.deadline {
             close(id, failure: "the server did not answer in time")
         } else {
             arm(id)

@@ -107,7 +107,7 @@ extension LoadLoop where S: ~Copyable {
                 return
             case .message(let payload): received(id, payload, now)
             case .ping(let lateness):
-                if let lateness { tally.heartbeatLateness.record(lateness) }
+                if let lateness { tally.noteHeartbeat(lateness, lag: lag) }
                 answer(id)
             case .live:
                 answer(id)

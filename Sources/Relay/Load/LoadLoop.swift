@@ -90,6 +90,8 @@ struct LoadLoop<S: Sys & ~Copyable>: ~Copyable {
     let wakeUp: TimerID
     /// When the loop means to go on.
     var wakeUpDue = BootTime.never
+    /// By how much the loop woke up late for the present turn.
+    var lag = Nanoseconds.zero
     /// The figures of the last second.
     var second = LoadSecond()
     var random: SplitMix64
@@ -145,6 +147,7 @@ struct LoadLoop<S: Sys & ~Copyable>: ~Copyable {
         armWakeUp()
         var events = take(&self.events)
         loop.wait(into: &events)
+        lag = max(.zero, loop.sys.now() - wakeUpDue)
         for event in events { handle(event) }
         events.removeAll(keepingCapacity: true)
         self.events = events
@@ -156,6 +159,7 @@ struct LoadLoop<S: Sys & ~Copyable>: ~Copyable {
         self.fired = fired
 
         let now = loop.sys.now()
+        // A turn that does much is late for what comes meanwhile, as one that begins late is.
         if now >= wakeUpDue { tally.loopLag.record(now - wakeUpDue) }
         goOn(now)
         publishDue()
@@ -271,7 +275,7 @@ struct LoadLoop<S: Sys & ~Copyable>: ~Copyable {
                 let published = options.redis == nil ? nil : ledger.published
                 pages[id].sequence.endOfRun(published: published)
                 if let lateness = pages[id].page.heartbeat.overdue(at: now) {
-                    result.tally.heartbeatLateness.record(lateness)
+                    result.tally.noteHeartbeat(lateness, lag: .zero)
                 }
             } else {
                 result.absentPages += 1

@@ -35,6 +35,7 @@ struct LoadReport {
             ("connecting", "dial to first ping", tally.connecting),
             ("returning", "back after a loss", tally.returns),
             ("heartbeat_lateness", "heartbeat lateness", tally.heartbeatLateness),
+            ("heartbeat_excess", "  beyond the tool's", tally.heartbeatExcess),
             ("publish_lateness", "own: published late", tally.publishLateness),
             ("loop_lag", "own: loop woke late", tally.loopLag),
         ]

@@ -35,6 +35,9 @@ struct LoadTally {
     /// From the loss of a stream to its return.
     var returns = LatencyHistogram()
     var heartbeatLateness = LatencyHistogram()
+    /// The same less what the tool's own loop was late in the turn that read the heartbeat: it may have
+    /// been there all that time.
+    var heartbeatExcess = LatencyHistogram()
     /// By how much the tool's own loop woke up late.
     var loopLag = LatencyHistogram()
 
@@ -59,6 +62,12 @@ struct LoadTally {
 
     /// From the first to the last message that not every live page had a subscription for.
     var outageSpan: Nanoseconds { outage.map { $0.to - $0.from } ?? .zero }
+
+    /// Counts a heartbeat's lateness; `lag` is by how much the loop woke up late to read it.
+    mutating func noteHeartbeat(_ lateness: Nanoseconds, lag: Nanoseconds) {
+        heartbeatLateness.record(lateness)
+        heartbeatExcess.record(max(.zero, lateness - lag))
+    }
 
     /// Notes that a message had too few subscribers, or could not be published.
     mutating func noteOutage(at now: BootTime) {

@@ -23,12 +23,10 @@ import RESP
 ///
 /// Where Sentinels are to name the server, a ``SentinelQuery`` comes first, at every attempt.
 ///
-/// A probe whose connection ends while it is idle (Redis's `timeout`) is made again at once, and
-/// counts as answering until that has failed.
+/// A probe that ends while it is idle (Redis's `timeout`) answers until it could not be made again.
 ///
-/// Idle is not stalled: only a command that is not answered in time ends a link, and any byte
-/// received counts as life (I5). So does any answer to `PING`: Redis relays on while it answers with
-/// errors, because its disk is full or a script runs.
+/// Idle is not stalled: only a command that is not answered in time ends a link, and any byte counts
+/// as life (I5). So does an error as the answer to `PING`: Redis relays on meanwhile.
 struct RedisLink: ~Copyable {
     /// The longest wait for a TCP connection.
     static let dialLimit = Nanoseconds.seconds(5)
@@ -82,8 +80,7 @@ struct RedisLink: ~Copyable {
         self.configuration = configuration
         subscription = Subscription(purpose)
         backoff = Backoff(seed: seed)
-        liveness = LivenessCheck(
-            interval: configuration.settings.redisPingInterval, seed: seed)
+        liveness = LivenessCheck(configuration.settings, seed: seed)
         parser = PubSubParser(settings: configuration.settings)
     }
 
@@ -96,6 +93,9 @@ struct RedisLink: ~Copyable {
     }
 
     var isLive: Bool { state == .live }
+
+    /// Whether a live link waits for the answer to its question.
+    var isAsking: Bool { state == .live && liveness.isAsking }
 
     /// Whether the channel's messages come: until Redis says that the subscription has ended.
     private var isReceiving: Bool { state == .live || state == .unsubscribing }
@@ -470,9 +470,9 @@ struct RedisLink: ~Copyable {
             guard !liveness.isAsking else { return .failed(.stalled) }
             if subscription.isProbe, namingSentinel != nil { return renew() }
             if subscription.isAskedFor {
-                liveness.subscribe(subscription.channel, output: &output)
+                liveness.subscribe(subscription.channel, now: now, output: &output)
             } else {
-                liveness.ping(output: &output)
+                liveness.ping(now: now, output: &output)
             }
             awaitAnswer(now: now)
             return .none

@@ -7,6 +7,22 @@ enum FlushOutcome: Equatable {
     case failed(SystemError)
 }
 
+/// What may be concluded from the firing of a timer.
+enum TimerVerdict: Equatable {
+    /// Everything that had arrived by this instant has been read: what has not come is missed (I10).
+    case judged(Instant)
+    /// The instant has come, and sockets are still to be looked at: what is to be sent can be, but
+    /// nobody may be given up.
+    case unjudged(Instant)
+
+    /// The instant that deadlines are compared with.
+    var now: Instant {
+        switch self {
+        case .judged(let now), .unjudged(let now): now
+        }
+    }
+}
+
 /// The mechanics of one event loop: sockets, timers, and what one turn collects.
 ///
 /// It knows nothing of what its sockets are for. Everything of a connection happens on one loop, in
@@ -25,14 +41,9 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
     /// What reads go into; whoever handles a socket takes it and gives it back.
     var readBuffer: [UInt8]
     private var dirty: [Token] = []
-    /// A time before the present turn at which every socket was looked at: what is read in this turn
-    /// from a socket that was empty then has come since.
-    private(set) var previousLook: BootTime
-    /// When the last wait looked at its sockets, where it looked at all of them.
-    private var completedLook: BootTime?
     /// The look that timers are waiting for, while it lasts.
     private var look: Look?
-    /// The instant up to which timers may fire: all that had arrived by then has been told (I10).
+    /// The instant up to which deadlines may be judged: all that had arrived by then has been told.
     private var judgedUntil: Instant?
     /// The time that the loop stood still before the present turn, until it is taken.
     private var standstill = Nanoseconds.zero
@@ -67,7 +78,6 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
 
     init(sys: consuming S) {
         clock = LoopClock(sys.now())
-        previousLook = clock.boot
         wheel = TimerWheel(start: clock.now)
         readBuffer = Array(repeating: 0, count: Self.readSize)
         self.sys = sys
@@ -77,28 +87,23 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
 
     /// Waits for events until the next timer and appends them to `events`.
     ///
-    /// A timer says what has not come by its deadline. So when one is due, all that has arrived is
-    /// looked at first, in as many turns as it takes, and only then do timers fire (I10).
+    /// What a timer says has not come by its deadline may have come all the same. So when one is due,
+    /// all that has arrived is looked at, in as many turns as it takes; only then is a deadline judged
+    /// (I10).
     mutating func wait(into events: inout [SysEvent]) {
-        if let completedLook { previousLook = completedLook }
         let next = wheel.nextExpiry
         if look == nil, let next, next <= now {
             look = Look(begun: now, untold: 2 * watchedCount)
         }
-        // The clock is not read here: a standstill in the last turn makes this wait late.
-        let begun = clock.boot
         let deadline = look == nil ? next : now
         let countBefore = events.count
         let outcome = sys.wait(until: deadline.map(clock.boot(at:)), into: &events)
         let told = events.count - countBefore
-        let stood = readClock(expected: deadline ?? .never)
-        noteLook(outcome, told: told, deadline: deadline)
-        switch outcome {
-        case .complete where stood > .zero && told > 0: completedLook = begun
-        case .complete where stood > .zero: completedLook = deadline.map(clock.boot(at:))
-        case .complete: completedLook = clock.boot
-        case .cut, .interrupted: completedLook = nil
+        // Read once a turn: a standstill in the turn's own work makes the next wait late.
+        if let late = clock.read(sys.now(), expected: deadline ?? .never) {
+            standstill = standstill + late
         }
+        noteLook(outcome, told: told, deadline: deadline)
     }
 
     /// Finds out whether everything that had arrived when a timer came due has been told.
@@ -120,24 +125,16 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
         if look.untold <= 0 { judgedUntil = look.begun }
     }
 
-    private mutating func readClock(expected: Instant) -> Nanoseconds {
-        guard let late = clock.read(sys.now(), expected: expected) else { return .zero }
-        standstill = standstill + late
-        return late
-    }
-
     /// The time that the loop stood still since this was last asked; zero nearly always.
     mutating func takeStandstill() -> Nanoseconds {
         defer { standstill = .zero }
         return standstill
     }
 
-    /// Appends the owners of the timers that are due, and whose deadlines may be judged, to
-    /// `owners`; returns the instant that they are to be judged by.
-    mutating func fireTimers(into owners: inout [Token]) -> Instant {
-        guard let judgedUntil else { return now }
-        _ = wheel.expire(now: judgedUntil, limit: Self.timerLimit, into: &owners)
-        return judgedUntil
+    /// Appends the owners of the timers that are due to `owners`; returns what they may conclude.
+    mutating func fireTimers(into owners: inout [Token]) -> TimerVerdict {
+        _ = wheel.expire(now: now, limit: Self.timerLimit, into: &owners)
+        return judgedUntil.map { .judged($0) } ?? .unjudged(now)
     }
 
     /// Gives memory that was used in a burst back to the system.

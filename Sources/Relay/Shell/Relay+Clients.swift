@@ -186,10 +186,17 @@ extension Relay where S: ~Copyable {
 
     // MARK: - Time
 
-    /// The client's timer has fired; `now` is the instant by which deadlines are judged.
-    mutating func clientTimer(_ id: SlotID, now: Instant) {
+    /// The client's timer has fired.
+    mutating func clientTimer(_ id: SlotID, _ verdict: TimerVerdict) {
         guard clients.contains(id) else { return }
         loop.fired(&clients[id].socket)
+        guard case .judged(let now) = verdict else {
+            // A heartbeat waits for nobody's bytes; anything else fires again until it is judged.
+            reply.removeAll(keepingCapacity: true)
+            clients[id].machine.beat(now: verdict.now, reply: &reply)
+            loop.queue(reply, on: &clients[id].socket)
+            return arm(client: id)
+        }
         if now >= writeDeadline(of: id) {
             // There may be room by now: it was told in this turn, or will be in the next.
             flushClient(id)

@@ -22,11 +22,11 @@ extension Relay where S: ~Copyable {
     }
 
     /// A payload for the client was over the limit and has been skipped.
-    mutating func skipOversized(by id: SlotID) {
+    mutating func skipOversized(by id: SlotID, of link: SlotID) {
         guard clients.contains(id) else { return }
         noteReceived(by: id)
         noteDropped(.oversized, by: id)
-        notifyOfGap(id, reason: .oversizedPayload, since: loop.boot)
+        notifyOfGap(id, reason: .oversizedPayload, since: links[link].confirmedAt)
     }
 
     /// Disconnects the client with the most bytes waiting, until the memory budget is kept.

@@ -64,8 +64,6 @@ extension Relay where S: ~Copyable {
         let outcome = loop.sys.receive(links[id].socket.descriptor, into: &buffer)
         switch outcome {
         case .bytes(let count):
-            if links[id].isDrained { links[id].caughtUpAt = loop.previousLook }
-            links[id].isDrained = count < buffer.count
             if let session = links[id].tls {
                 decrypt(session, of: id, &buffer, count)
             } else {
@@ -89,6 +87,7 @@ extension Relay where S: ~Copyable {
     private mutating func consumeLink(_ id: SlotID, _ buffer: inout [UInt8], _ count: Int) {
         let total = loop.join(&buffer, count: count, in: &links[id].socket)
         var offset = 0
+        let wasAsking = links[id].machine.isAsking
         encoder.removeAll()
         while true {
             let action = links[id].machine.receive(
@@ -102,6 +101,7 @@ extension Relay where S: ~Copyable {
             // Delivering may end the client and its link; a closed connection leaves nothing to keep.
             guard links.contains(id), links[id].socket.isOpen else { return }
         }
+        if wasAsking, !links[id].machine.isAsking { links[id].confirmedAt = links[id].askedAt }
         loop.keep(&buffer, from: offset, of: total, in: &links[id].socket)
         sendEncoded(on: id)
         if loop.bufferedBytes > settings.memoryBudget { keepMemoryBudget() }
@@ -109,6 +109,8 @@ extension Relay where S: ~Copyable {
 
     /// Queues what the link's machine has written.
     mutating func sendEncoded(on id: SlotID) {
+        guard !encoder.bytes.isEmpty else { return }
+        links[id].askedAt = loop.boot
         if trace != nil { traceSent(encoder.bytes, on: id) }
         if let session = links[id].tls { return encrypt(encoder.bytes, by: session, of: id) }
         loop.queue(encoder.bytes, on: &links[id].socket)
@@ -156,7 +158,7 @@ extension Relay where S: ~Copyable {
                 linkIsLive(id)
                 return
             case .oversized(let length):
-                for client in links[id].receivers { skipOversized(by: client) }
+                for client in links[id].receivers { skipOversized(by: client, of: id) }
                 log.redis.warning(
                     "skipped a payload over STATUS_MAX_PAYLOAD_SIZE",
                     metadata: metadata(of: id).merging(["bytes": .stringConvertible(length)]) { $1 }
@@ -174,6 +176,7 @@ extension Relay where S: ~Copyable {
 
     private mutating func linkIsLive(_ id: SlotID) {
         endDial(id)
+        links[id].confirmedAt = links[id].askedAt
         if let server = links[id].machine.server {
             history.note(links[id].machine.hello, of: server, now: loop.now)
         }
@@ -239,7 +242,6 @@ extension Relay where S: ~Copyable {
         if trace != nil { traceEnd(of: id) }
         abandonAttempts(of: id)
         loop.disconnect(&links[id].socket, reset: reset)
-        links[id].isDrained = true
         links[id].tls = nil
     }
 
@@ -292,10 +294,11 @@ extension Relay where S: ~Copyable {
     private mutating func noteFailure(_ failure: LinkFailure, of id: SlotID) {
         links[id].lastCause = failure.cause
         metrics.redisLinkFailures[failure.cause, default: 0] += 1
-        // Messages may be missing since the newest byte was sent, however late it was read.
+        // Messages may be missing since the last question that was answered: what was published
+        // then may have been under way, in a socket or in Redis's memory, at any time since (I11).
         guard links[id].machine.isLive, links[id].machine.purpose != .probe else { return }
-        links[id].outageSince = links[id].caughtUpAt
-        for client in links[id].receivers { notifyOfOutage(client, since: links[id].caughtUpAt) }
+        links[id].outageSince = links[id].confirmedAt
+        for client in links[id].receivers { notifyOfOutage(client, since: links[id].confirmedAt) }
     }
 
     /// What a failure of the link is called: the words of the service that this one replaces.
@@ -344,10 +347,11 @@ extension Relay where S: ~Copyable {
         }
     }
 
-    /// The link's timer has fired; `now` is the instant by which deadlines are judged.
-    mutating func linkTimer(_ id: SlotID, now: Instant) {
+    /// The link's timer has fired; it fires again until it is judged.
+    mutating func linkTimer(_ id: SlotID, _ verdict: TimerVerdict) {
         guard links.contains(id) else { return }
         loop.fired(&links[id].socket)
+        guard case .judged(let now) = verdict else { return arm(link: id) }
         encoder.removeAll()
         let wasWaiting = links[id].machine.state == .waiting
         let action = links[id].machine.timedOut(now: now, output: &encoder)

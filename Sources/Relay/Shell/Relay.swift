@@ -37,11 +37,11 @@ struct LinkEntry: ~Copyable {
     var isDialing = false
     /// Its connections that are begun and not decided.
     var attempts: [SlotID] = []
-    /// A time at which nothing that Redis had sent was left unread; whatever was read since was sent
-    /// later.
-    var caughtUpAt = BootTime.never
-    /// Whether the last read took all that there was.
-    var isDrained = true
+    /// When the last command went out whose answer shows what has been read.
+    var askedAt = BootTime.never
+    /// When the last such command went out that was answered: all that Redis had sent before has been
+    /// read, since it comes in one stream (I11).
+    var confirmedAt = BootTime.never
     /// Since when its receivers may have missed messages; ``BootTime/never`` while they miss none.
     var outageSince = BootTime.never
     /// The ``LinkFailure/cause`` of its last failure; empty before the first.
@@ -247,8 +247,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         self.events = events
 
         var fired = take(&self.fired)
-        let judgedUntil = loop.fireTimers(into: &fired)
-        for token in fired { handleTimer(token, judgedUntil) }
+        let verdict = loop.fireTimers(into: &fired)
+        for token in fired { handleTimer(token, verdict) }
         fired.removeAll(keepingCapacity: true)
         self.fired = fired
 
@@ -280,11 +280,10 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         }
     }
 
-    /// Does what is due; `now` is the instant by which deadlines are judged (I10).
-    private mutating func handleTimer(_ token: Token, _ now: Instant) {
+    private mutating func handleTimer(_ token: Token, _ verdict: TimerVerdict) {
         switch token.kind {
-        case .client: clientTimer(token.id, now: now)
-        case .link: linkTimer(token.id, now: now)
+        case .client: clientTimer(token.id, verdict)
+        case .link: linkTimer(token.id, verdict)
         case .listener: resumeAccepting()
         case .shutdown: continueShutdown()
         case .upkeep: keepUp()

@@ -68,7 +68,7 @@ import Testing
     @Test func everyTimeHasItsTarget() throws {
         let result = try Self.result {
             for _ in 0..<60 { $0.tally.latency.record(.milliseconds(80)) }
-            $0.tally.heartbeatLateness.record(.milliseconds(120))
+            $0.tally.noteHeartbeat(.milliseconds(120), lag: .zero)
             $0.tally.ends = 2
             $0.tally.returns.record(.seconds(20))
         }
@@ -81,6 +81,17 @@ import Testing
         #expect(Self.failures(result) { $0.reconnects = 2 } == 0)
         #expect(Self.failures(result) { $0.returnTime = .seconds(19) } == 1)
         #expect(Self.failures(result) { $0.returnTime = .seconds(20) } == 0)
+    }
+
+    @Test func whatTheToolItselfSleptThroughIsNoLateHeartbeatUnlessItSleepsAlways() throws {
+        let starved = try Self.result {
+            $0.tally.noteHeartbeat(.milliseconds(180), lag: .milliseconds(170))
+        }
+        #expect(Self.failures(starved) { $0.heartbeatLateness = .milliseconds(100) } == 0)
+        let slow = try Self.result {
+            for _ in 0..<100 { $0.tally.loopLag.record(.milliseconds(170)) }
+        }
+        #expect(Self.failures(slow) { $0.heartbeatLateness = .milliseconds(100) } == 1)
     }
 
     @Test func theReportsSayWhatFailed() throws {

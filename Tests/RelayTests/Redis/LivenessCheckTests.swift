@@ -39,7 +39,7 @@ import Testing
     private static func checks(_ count: Int) -> [LivenessCheck] {
         var random = SplitMix64(seed: 1)
         return (0..<count).map { _ in
-            var check = LivenessCheck(interval: interval, seed: random.next())
+            var check = LivenessCheck(interval: interval, seed: random.next(), isRegular: false)
             check.begin(now: start)
             return check
         }
@@ -66,7 +66,8 @@ import Testing
     @Test(arguments: [0, 1, 1_000_000, 2_499_999_999])
     func aLinkIsAskedWithinAnIntervalOfItsLastByteAndOnceAnInterval(delay: Int64) {
         for seed in 0..<50 as Range<UInt64> {
-            var check = LivenessCheck(interval: Self.interval, seed: seed &* 0x9E37_79B9_7F4A_7C15)
+            var check = LivenessCheck(
+                interval: Self.interval, seed: seed &* 0x9E37_79B9_7F4A_7C15, isRegular: false)
             check.begin(now: Self.start)
             var last = Self.start
             for number in 0..<10 {
@@ -82,7 +83,7 @@ import Testing
     }
 
     @Test func aBusyLinkIsNeverAsked() {
-        var check = LivenessCheck(interval: Self.interval, seed: 99)
+        var check = LivenessCheck(interval: Self.interval, seed: 99, isRegular: false)
         var now = Self.start
         check.begin(now: now)
         for _ in 0..<10_000 {
@@ -92,10 +93,28 @@ import Testing
         }
     }
 
+    @Test func aBusyLinkWhoseGapsAreToldOfIsAskedOnceAnInterval() {
+        var check = LivenessCheck(interval: Self.interval, seed: 99, isRegular: true)
+        var (now, last) = (Self.start, Self.start)
+        check.begin(now: now)
+        var output = RESPEncoder()
+        for number in 0..<10_000 {
+            now = now + .milliseconds(10)
+            check.heard(now: now)
+            guard check.nextQuestion <= now else { continue }
+            #expect(now - last <= Self.interval + .milliseconds(10))
+            #expect(number < 500 || now - last >= Self.interval - .milliseconds(10))
+            check.ping(now: now, output: &output)
+            check.end()
+            last = now
+        }
+        #expect(Self.start + .seconds(100) - last <= Self.interval)
+    }
+
     @Test(arguments: [Nanoseconds(1), Nanoseconds(2), Nanoseconds(3), .max])
     func theSmallestAndTheLargestIntervalTrapNothing(interval: Nanoseconds) {
         for seed in [0, 1, .max, 1 << 63] as [UInt64] {
-            var check = LivenessCheck(interval: interval, seed: seed)
+            var check = LivenessCheck(interval: interval, seed: seed, isRegular: false)
             #expect(check.nextQuestion == .never)
             check.begin(now: Self.start)
             #expect(check.nextQuestion > Self.start)

@@ -35,6 +35,49 @@ import Testing
         #expect(daemon.metrics.outageNotices == 1)
     }
 
+    @Test func whatWasUnderWayWhenTheLinkEndedLiesInTheGap() {
+        let daemon = SimulatedDaemon { $0.gapNotices = true }
+        let page = daemon.open()
+        let session = daemon.redis.subscribers[0]
+        // Two messages are published; the network is slow, and only the first arrives, late.
+        daemon.advance(.seconds(1))
+        let published = milliseconds(daemon.now)
+        daemon.advance(.seconds(1))
+        daemon.redis.publish("run:status", "first")
+        daemon.settle()
+        daemon.advance(.milliseconds(300))
+        session.connection.isReset = true
+        daemon.advance(.seconds(10))
+        #expect(page.statuses == ["first"])
+        #expect((Self.gap(page)?.from ?? .max) <= published)
+    }
+
+    @Test(arguments: [false, true])
+    func theGapIsNoLongerThanTheIntervalOfTheQuestions(isBusy: Bool) {
+        let daemon = SimulatedDaemon {
+            $0.gapNotices = true
+            $0.pongTimeout = .seconds(600)
+        }
+        let page = daemon.open()
+        for _ in 0..<300 {
+            daemon.advance(.milliseconds(100))
+            if isBusy { daemon.redis.publish("run:status", "line") }
+        }
+        let end = milliseconds(daemon.now)
+        daemon.redis.kill()
+        daemon.advance(.seconds(10))
+        let from = Self.gap(page)?.from ?? 0
+        #expect(from >= end - 5_000)
+        #expect(from < end)
+    }
+
+    /// The times of the page's last gap notice.
+    private static func gap(_ page: SimulatedPage) -> (from: Int64, to: Int64)? {
+        let notice = page.messages.last { $0.contains(#""gap""#) } ?? ""
+        let numbers = notice.matches(of: /_ms":([0-9]+)/).compactMap { Int64($0.output.1) }
+        return numbers.count == 2 ? (numbers[0], numbers[1]) : nil
+    }
+
     @Test func bytesThatWereLongInTheSocketDoNotShortenTheGap() {
         let daemon = SimulatedDaemon { $0.gapNotices = true }
         let page = daemon.open()
@@ -76,11 +119,9 @@ import Testing
         daemon.settle()
         daemon.world.wallClockOffset = .seconds(seconds)
         daemon.advance(.seconds(10))
-        let gap = page.messages.last { $0.contains("gap") } ?? ""
-        let numbers = gap.matches(of: /_ms":([0-9]+)/).compactMap { Int64($0.output.1) }
-        #expect(numbers.count == 2)
-        #expect(numbers[0] == lastLife + min(0, seconds) * 1000)
-        #expect(numbers[1] > lastLife + max(0, seconds) * 1000)
+        let gap = Self.gap(page)
+        #expect(gap?.from == lastLife + min(0, seconds) * 1000)
+        #expect((gap?.to ?? 0) > lastLife + max(0, seconds) * 1000)
     }
 
     @Test func severalFailuresInARowAreOneGap() {

@@ -182,16 +182,33 @@ import Testing
         #expect(daemon.metrics.connectionsActive == 50)
     }
 
+    @Test func heartbeatsDoNotWaitUntilEverySocketWasLookedAt() {
+        let (daemon, pages) = Self.pages(50)
+        daemon.advance(.milliseconds(1_500))
+        let former = pages.map { $0.messages.count }
+        for page in pages { page.say(Self.pong) }
+        daemon.world.eventLimit = 1
+        daemon.world.wakeUp = daemon.now + .milliseconds(90)
+        daemon.turn()
+        let late = zip(pages, former).count { $0.0.messages.count > $0.1 }
+        // Those whose time has come in the 90 ms, in one turn that tells of one socket.
+        #expect(late > 0)
+        let next = daemon.relay.loop.wheel.nextExpiry
+        #expect(next.map { $0 > daemon.relay.loop.now } == true)
+    }
+
     @Test func timersFireAlthoughSocketsAreAlwaysReady() {
         let (daemon, pages) = Self.pages(10)
         daemon.world.eventLimit = 2
         let noisy = Self.connectNoisy(daemon)
-        for _ in 0..<400 {
+        for _ in 0..<520 {
             for connection in noisy { connection.toDaemon += "x".utf8 }
             daemon.world.wakeUp = daemon.now + .milliseconds(10)
             daemon.turn()
         }
         #expect(pages.allSatisfy { $0.messages.filter { $0 == "ping" }.count >= 4 })
+        // Who says nothing is found all the same.
+        #expect(Self.closed(pages).count == 10)
     }
 
     /// Connections whose requests never end.
