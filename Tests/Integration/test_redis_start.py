@@ -68,7 +68,7 @@ def test_what_may_pass_is_retried(start_daemon, fake_redis, answer, cause):
 def test_an_early_end_of_every_connection_is_retried(start_daemon, fake_redis):
     server = fake_redis(answers={"HELLO": FakeRedis.CLOSE, "CLIENT": FakeRedis.CLOSE})
     daemon = start_daemon(server, ready=False)
-    daemon.wait_for_log("redis link failed", count=2, cause="closed")
+    daemon.wait_for_link_failure(count=2, cause="closed")
     assert daemon.get("/ready").status == 503
     server.answers.clear()
     daemon.wait_ready()

@@ -25,7 +25,7 @@ def _relays_on(daemon, redis, page, channel, seconds=2.0):
             time.sleep(seconds / len(sent))
     assert [page.status() for _ in sent] == sent
     assert daemon.is_ready()
-    assert not daemon.log_lines("redis link failed")
+    assert not daemon.link_failures()
     assert daemon.metric("redis_reconnects_total") == 0
 
 
@@ -78,7 +78,7 @@ def test_a_long_script_ends_no_link(start_daemon, start_redis, open_page, channe
     # What is published meanwhile, by the script itself, comes when it is done.
     assert [page.status() for _ in range(7)] == [str(number) for number in range(1, 8)]
     script.join()
-    assert not [line for line in daemon.log_lines("redis link failed") if "run_id" in line]
+    assert not [line for line in daemon.link_failures() if "run_id" in line]
     assert daemon.metric("redis_reconnects_total") == 0
     redis.publish(channel, "after")
     assert page.status() == "after"
@@ -99,7 +99,7 @@ def test_any_answer_to_ping_is_an_answer(start_daemon, fake_redis, open_page, ch
     server.publish(channel, "x")
     assert page.status() == "x"
     assert daemon.is_ready()
-    assert not daemon.log_lines("redis link failed")
+    assert not daemon.link_failures()
 
 
 def test_a_replica_that_has_lost_its_master_is_relayed_from(
@@ -113,7 +113,7 @@ def test_a_replica_that_has_lost_its_master_is_relayed_from(
     page = open_page(daemon, channel).live()
     daemon.wait_for_log("redis answers PING with an error; the link goes on")
     assert daemon.is_ready()
-    assert not daemon.log_lines("redis link failed")
+    assert not daemon.link_failures()
     page.close()
 
 
@@ -134,7 +134,7 @@ def test_readiness_does_not_flap_where_redis_closes_idle_clients(
         time.sleep(0.005)
     again = daemon.log_lines("redis link is made again before it is needed")
     assert len(again) >= 2 if channels == "&run*" else not again
-    assert not daemon.log_lines("redis link failed")
+    assert not daemon.link_failures()
 
 
 # Rights
@@ -166,7 +166,7 @@ def test_a_user_without_a_password_is_that_user(start_daemon, start_redis, open_
     assert all(" user=relay " in line for line in redis.connections_named("status2"))
     # What the user may not hear is not heard as somebody else either.
     open_page(daemon, "secret:status")
-    line = daemon.wait_for_log("redis link failed", run_id="secret")
+    line = daemon.wait_for_link_failure(run_id="secret")
     assert line["cause"] == "no_permission"
     redis.publish("run:status", "x")
     assert page.status() == "x"
@@ -205,7 +205,7 @@ def test_hello_may_be_refused_in_any_words(start_daemon, fake_redis, open_page, 
     assert page.status() == "x"
     assert [b"AUTH", b"pw"] in server.commands
     assert "SELECT" not in server.names()
-    assert not daemon.log_lines("redis link failed")
+    assert not daemon.link_failures()
 
 
 def test_a_server_that_closes_at_hello_is_spoken_to_in_resp2(
@@ -218,7 +218,7 @@ def test_a_server_that_closes_at_hello_is_spoken_to_in_resp2(
     assert page.status() == "x"
     # It is remembered: the page's own link was not closed first.
     assert server.names().count("HELLO") == 1
-    assert not daemon.log_lines("redis link failed")
+    assert not daemon.link_failures()
 
 
 # Ports
@@ -265,6 +265,6 @@ def test_what_is_no_redis_is_named(start_daemon, cleanup, answer, words):
     cleanup.callback(peer.stop)
     daemon = start_daemon(
         None, ready=False, STATUS_REDIS_URL=f"redis://127.0.0.1:{peer.port}/0")
-    line = daemon.wait_for_log("redis link failed", cause="wrong_server")
+    line = daemon.wait_for_link_failure(cause="wrong_server")
     assert words in line["error"]
     assert json.loads(daemon.get("/ready").body) == ["redis_unavailable"]

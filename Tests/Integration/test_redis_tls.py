@@ -416,7 +416,7 @@ def test_leaving_verification_out_is_a_warning():
 def test_a_plain_connection_to_a_tls_port_is_named(start_daemon, tls_redis):
     daemon = start_daemon(
         None, ready=False, STATUS_REDIS_URL=f"redis://127.0.0.1:{tls_redis.port}/2")
-    line = daemon.wait_for_log("redis link failed")
+    line = daemon.wait_for_link_failure()
     assert "rediss://" in line["error"], line
 
 
@@ -424,5 +424,5 @@ def test_a_tls_connection_to_a_plain_port_is_named(start_daemon, redis, authorit
     daemon = start_daemon(
         None, ready=False, STATUS_REDIS_URL=f"rediss://127.0.0.1:{redis.port}/2",
         **_trust(authority))
-    line = daemon.wait_for_log("redis link failed")
+    line = daemon.wait_for_link_failure()
     assert "redis://" in line["error"], line

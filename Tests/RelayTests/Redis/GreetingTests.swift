@@ -85,7 +85,7 @@ import Testing
         #expect(daemon.phase == .serving)
         #expect(daemon.world.dials.count == 2)
         #expect(daemon.redis.sessions[1].commands[0] == ["CLIENT", "SETNAME", "status2"])
-        #expect(daemon.log.lines("redis link failed").isEmpty)
+        #expect(daemon.log.linkFailures.isEmpty)
         // It is remembered for the dials that follow, and not for ever.
         #expect(daemon.open().messages == ["ping"])
         #expect(daemon.world.dials.count == 3)
