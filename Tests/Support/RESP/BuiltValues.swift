@@ -13,6 +13,9 @@ package enum BuiltValues {
         var script: ByteScript
         var made = 0
         var encoder: RESPEncoder
+        /// The value before, and its bytes in RESP3.
+        var before = RESPValue.null
+        var bytesBefore = Array("_\r\n".utf8)
     }
 
     /// Checks one input.
@@ -21,10 +24,10 @@ package enum BuiltValues {
         maker.encoder.version = maker.script.byte() & 1 == 0 ? .resp3 : .resp2
         while !maker.script.isAtEnd, maker.made < limit {
             maker.encoder.removeAll()
-            if maker.script.byte() & 7 == 0 {
-                try checkCommand(&maker)
-            } else {
-                try checkValue(&maker)
+            switch maker.script.byte() & 7 {
+            case 0: try checkCommand(&maker)
+            case 1: try checkLine(&maker)
+            default: try checkValue(&maker)
             }
         }
     }
@@ -41,6 +44,40 @@ package enum BuiltValues {
             value.maskingPasswords().kind == value.kind
                 && value.description.utf8.allSatisfy { $0 >= 0x20 && $0 <= 0x7E },
             "shown: \(value)")
+        try checkEquality(value, &maker)
+    }
+
+    /// Two values are equal where they are written the same.
+    private static func checkEquality(
+        _ value: RESPValue, _ maker: inout Maker
+    ) throws(PropertyFailure) {
+        var encoder = RESPEncoder()
+        encoder.append(value)
+        try PropertyFailure.unless(
+            (value == maker.before) == (encoder.bytes == maker.bytesBefore),
+            "equality: \(value), \(maker.before)")
+        let numbers = [value.integer != nil, value.double != nil, value.boolean != nil]
+        try PropertyFailure.unless(
+            numbers.count { $0 } <= 1 && (value.value(forKey: "") == nil || value.count > 0),
+            "of two kinds: \(value)")
+        maker.before = value
+        maker.bytesBefore = encoder.bytes
+    }
+
+    /// A line end in a simple string is written as a space; an error says where and what.
+    private static func checkLine(_ maker: inout Maker) throws(PropertyFailure) {
+        let text = String(decoding: maker.script.text(), as: UTF8.self)
+        maker.encoder.simpleString(text)
+        let line = text.utf8.map { $0 == 0x0D || $0 == 0x0A ? 0x20 : $0 }
+        let read = WrittenValues.onlyValue(of: maker.encoder.bytes)
+        let reasons = RESPError.Reason.allCases
+        let offset = UInt64(maker.script.byte())
+        let error = RESPError(reasons[Int(offset) % reasons.count], at: offset)
+        try PropertyFailure.unless(
+            read?.bytes.map { Array($0) } == line
+                && error.description == "error at byte \(offset): \(error.reason)"
+                && !error.reason.description.isEmpty,
+            "\(read as Any): \(text), \(error)")
     }
 
     /// A command reads as the arguments that it was written with.

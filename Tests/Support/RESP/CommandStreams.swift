@@ -52,7 +52,7 @@ package enum CommandStreams {
                     step = try parser.next(shown, from: consumed - lower, arguments: &ranges)
                 } catch {
                     recording.error = error
-                    return
+                    return try expectSameError(error, &parser, shown, &ranges)
                 }
                 let end = step.end + lower
                 try PropertyFailure.unless(
@@ -74,5 +74,17 @@ package enum CommandStreams {
                 recording.ends.append(end)
             }
         }
+    }
+
+    private static func expectSameError(
+        _ error: RESPError, _ parser: inout CommandParser, _ shown: Span<UInt8>,
+        _ ranges: inout [Range<Int>]
+    ) throws(PropertyFailure) {
+        do throws(RESPError) {
+            _ = try parser.next(shown, from: shown.count, arguments: &ranges)
+        } catch let again {
+            return try PropertyFailure.unless(again == error, "\(again) after \(error)")
+        }
+        throw PropertyFailure("read on after \(error)")
     }
 }

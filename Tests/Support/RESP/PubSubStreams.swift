@@ -10,6 +10,7 @@ package enum PubSubStreams {
         var events: [PubSubEvent] = []
         var ends: [Int] = []
         var error: RESPError?
+        var isBetweenValues = true
     }
 
     private struct Storage: Sendable {
@@ -28,7 +29,8 @@ package enum PubSubStreams {
             try PropertyFailure.unless(
                 storage.whole.error == storage.split.error
                     && storage.whole.ends == storage.split.ends
-                    && storage.whole.events == storage.split.events,
+                    && storage.whole.events == storage.split.events
+                    && storage.whole.isBetweenValues == storage.split.isBetweenValues,
                 "\(storage.split), cut at \(cut); whole: \(storage.whole)")
         }
     }
@@ -50,7 +52,7 @@ package enum PubSubStreams {
                     step = try parser.next(shown, from: consumed - lower)
                 } catch {
                     recording.error = error
-                    return
+                    return try expectSameError(error, &parser, shown)
                 }
                 try PropertyFailure.unless(
                     step.end + lower >= consumed && step.end <= shown.count
@@ -65,6 +67,18 @@ package enum PubSubStreams {
                 recording.ends.append(consumed)
             }
         }
+        recording.isBetweenValues = parser.isBetweenValues
+    }
+
+    private static func expectSameError(
+        _ error: RESPError, _ parser: inout PubSubParser, _ shown: Span<UInt8>
+    ) throws(PropertyFailure) {
+        do throws(RESPError) {
+            _ = try parser.next(shown, from: shown.count)
+        } catch let again {
+            return try PropertyFailure.unless(again == error, "\(again) after \(error)")
+        }
+        throw PropertyFailure("read on after \(error)")
     }
 
     private static func shifted(_ event: PubSubEvent, by offset: Int) -> PubSubEvent {

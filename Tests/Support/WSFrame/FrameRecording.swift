@@ -58,6 +58,7 @@ struct FrameRecording: Sendable {
                 step = try decoder.next(&buffer, from: offset, to: end)
             } catch {
                 self.error = error
+                try expectSame(error, &decoder, end)
                 return false
             }
             let isGuarded = (0..<Self.guardCount).allSatisfy {
@@ -79,14 +80,22 @@ struct FrameRecording: Sendable {
         }
     }
 
+    private mutating func expectSame(
+        _ error: WebSocketError, _ decoder: inout WebSocketDecoder, _ end: Int
+    ) throws(PropertyFailure) {
+        do throws(WebSocketError) {
+            _ = try decoder.next(&buffer, from: end, to: end)
+        } catch let again {
+            return try PropertyFailure.unless(again == error, "\(again) after \(error)")
+        }
+        throw PropertyFailure("read on after \(error)")
+    }
+
     private mutating func add(
         _ kind: Kind, code: UInt16? = nil, _ payload: WebSocketPayload, _ limit: Int
     ) throws(PropertyFailure) {
         try PropertyFailure.unless(payload.count <= limit, "\(kind) of \(payload.count) bytes")
-        switch payload {
-        case .buffer(let range): payloads.append(contentsOf: buffer[range])
-        case .assembled(let bytes): payloads.append(contentsOf: bytes)
-        }
+        payload.withSpan(in: buffer) { InputBytes.append($0, to: &payloads) }
         events.append(Event(kind: kind, code: code, end: payloads.count))
     }
 }

@@ -13,18 +13,29 @@ package enum RequestHeads {
         return limits
     }()
 
+    /// What a parser made of some bytes, and what it knew of a request that it did not finish.
+    private struct Reading: Equatable {
+        var outcome = HTTPProperties.Outcome.incomplete
+        var begun: HTTPRequest?
+    }
+
     /// Checks one input.
     package static func check(_ bytes: Span<UInt8>) throws(PropertyFailure) {
         let cut = InputBytes.cut(bytes)
         let whole = try parse(bytes, cut: bytes.count)
         let split = try parse(bytes, cut: cut)
         try PropertyFailure.unless(whole == split, "\(split), cut at \(cut); whole: \(whole)")
-        guard case .request(let request, let end) = whole else { return }
+        guard case .request(let request, let end) = whole.outcome else {
+            // What the log says of bytes that are no request; of any, without a trap.
+            _ = ForeignProtocol(bytes)
+            return
+        }
         try PropertyFailure.unless(
             end >= 4 && end <= limits.maxHeadLength && bytes[end - 4] == 0x0D
                 && bytes[end - 3] == 0x0A && bytes[end - 2] == 0x0D && bytes[end - 1] == 0x0A
                 && request.headers.fields.count <= limits.maxHeaderCount
-                && request.target.utf8.count < limits.maxLineLength,
+                && request.target.utf8.count < limits.maxLineLength
+                && (request.method == "HEAD") == HTTPRequestParser.isHead(bytes),
             "end \(end) of \(request)")
         try judge(request)
     }
@@ -46,21 +57,21 @@ package enum RequestHeads {
 
     private static func parse(
         _ bytes: Span<UInt8>, cut: Int
-    ) throws(PropertyFailure) -> HTTPProperties.Outcome {
+    ) throws(PropertyFailure) -> Reading {
         var parser = HTTPRequestParser(limits: limits)
         for count in [cut, bytes.count] {
             do throws(HTTPError) {
                 let step = try parser.next(bytes.extracting(0..<count), from: 0)
                 if case .request(let request) = step.event {
-                    return .request(request, end: step.end)
+                    return Reading(outcome: .request(request, end: step.end))
                 }
             } catch {
                 try PropertyFailure.unless(
                     !error.reason.isEmpty && error.status >= 400 && error.status < 506,
                     "status of \(error)")
-                return .error(error)
+                return Reading(outcome: .error(error), begun: parser.begun)
             }
         }
-        return .incomplete
+        return Reading(begun: parser.begun)
     }
 }

@@ -31,7 +31,44 @@ package enum WrittenFrames {
                 code: hasCode ? code : nil, reason: reason, mask: mask, to: &storage.wire)
             try read(storage.wire, choice, limit: payload.count, into: &storage.read)
             try expect(payload, isText, isCut, hasCode ? code : nil, storage.read)
+            try checkMask(payload, mask ?? 0, &storage.wire)
+            try checkHeader(length: choice.seed << Int(input[0] >> 3), mask, &storage.wire)
         }
+    }
+
+    /// Masking twice changes nothing, and masking once changes each byte by its byte of the key.
+    private static func checkMask(
+        _ payload: Span<UInt8>, _ key: UInt32, _ wire: inout [UInt8]
+    ) throws(PropertyFailure) {
+        InputBytes.copy(payload, to: &wire)
+        mask(&wire, key)
+        let isMasked = wire.indices.allSatisfy { index in
+            wire[index] == payload[index] ^ UInt8(truncatingIfNeeded: key >> (24 - index % 4 * 8))
+        }
+        mask(&wire, key)
+        let isSame = wire.indices.allSatisfy { wire[$0] == payload[$0] }
+        try PropertyFailure.unless(isMasked && isSame, "masked by \(key)")
+    }
+
+    private static func mask(_ bytes: inout [UInt8], _ key: UInt32) {
+        var span = bytes.mutableSpan
+        FrameEncoder.mask(&span, with: key)
+    }
+
+    /// A header of any length reads as it was written.
+    private static func checkHeader(
+        length: Int, _ mask: UInt32?, _ wire: inout [UInt8]
+    ) throws(PropertyFailure) {
+        wire.removeAll(keepingCapacity: true)
+        FrameEncoder.appendHeader(.binary, isFinal: false, length: length, mask: mask, to: &wire)
+        let role = mask == nil ? WebSocketRole.client : .server
+        let read = try? FrameHeader.parse(wire.span, from: 0, to: wire.count, role: role)
+        try PropertyFailure.unless(
+            read?.payloadLength == UInt64(length) && read?.headerLength == wire.count
+                && read?.mask == mask && read?.isFinal == false
+                && FrameEncoder.headerLength(payloadLength: length, isMasked: mask != nil)
+                    == wire.count,
+            "header of \(length) bytes: \(read as Any)")
     }
 
     private static func read(
