@@ -39,7 +39,8 @@ package enum BuiltValues {
         try PropertyFailure.unless(whole.bytes == maker.encoder.bytes, "in parts: \(value)")
         let read = WrittenValues.onlyValue(of: whole.bytes)
         try PropertyFailure.unless(
-            whole.version == .resp3 ? read == value : read != nil, "read as \(read as Any): \(value)")
+            whole.version == .resp3 ? read == value : read != nil,
+            "read as \(read as Any): \(value)")
         try PropertyFailure.unless(
             value.maskingPasswords().kind == value.kind
                 && value.description.utf8.allSatisfy { $0 >= 0x20 && $0 <= 0x7E },

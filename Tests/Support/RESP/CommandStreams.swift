@@ -58,8 +58,9 @@ package enum CommandStreams {
                 try PropertyFailure.unless(
                     end >= consumed && end <= received && parser.streamOffset == UInt64(end)
                         && (step.event == .incomplete) == ranges.isEmpty
-                        && ranges.count <= max(
-                            Properties.limits.aggregateElements, Properties.limits.lineLength),
+                        && ranges.count
+                            <= max(
+                                Properties.limits.aggregateElements, Properties.limits.lineLength),
                     "\(step) after \(consumed), \(ranges)")
                 for range in ranges {
                     let argument = range.lowerBound + lower..<range.upperBound + lower

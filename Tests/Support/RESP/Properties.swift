@@ -6,7 +6,7 @@ package import RESP
 package enum Properties {
     /// Limits small enough that random input reaches each of them.
     package static let limits = RESPLimits(
-        bulkSize: 300, aggregateElements: 20, depth: 6, lineLength: 80, valueSize: 2000,
+        bulkSize: 300, aggregateElements: 20, depth: 6, lineLength: 80, valueSize: 600,
         channelSize: 300, payloadSize: 40)
 
     /// Checks one input of the fuzzer.

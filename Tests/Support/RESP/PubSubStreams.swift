@@ -5,6 +5,13 @@ import Synchronization
 /// What holds of ``PubSubParser`` for any bytes, cheaply: no trap, offsets that only grow, ranges that
 /// lie where they should, limits kept, and the same events for a stream in one piece as in two.
 package enum PubSubStreams {
+    /// Limits of which the channel's is reached before that of all strings.
+    private static let limits = {
+        var limits = Properties.limits
+        limits.channelSize = 60
+        return limits
+    }()
+
     /// What a parser made of a stream, with ranges of the stream instead of those of what was shown.
     private struct Recording: Sendable {
         var events: [PubSubEvent] = []
@@ -41,7 +48,7 @@ package enum PubSubStreams {
         recording.events.removeAll(keepingCapacity: true)
         recording.ends.removeAll(keepingCapacity: true)
         recording.error = nil
-        var parser = PubSubParser(limits: Properties.limits)
+        var parser = PubSubParser(limits: limits)
         var consumed = 0
         for received in [cut, bytes.count] {
             let lower = max(0, consumed - 3)
@@ -89,7 +96,8 @@ package enum PubSubStreams {
         case .incomplete, .reply: event
         case .message(let channel, let payload):
             .message(channel: shift(channel), payload: shift(payload))
-        case .oversized(let channel, let length): .oversized(channel: shift(channel), length: length)
+        case .oversized(let channel, let length):
+            .oversized(channel: shift(channel), length: length)
         case .subscribed(let channel, let count):
             .subscribed(channel: shift(channel), count: count)
         case .unsubscribed(let channel, let count):
@@ -101,7 +109,6 @@ package enum PubSubStreams {
     private static func expectBounds(
         _ event: PubSubEvent, _ bytes: Span<UInt8>, _ consumed: Range<Int>
     ) throws(PropertyFailure) {
-        let limits = Properties.limits
         func isFramed(_ range: Range<Int>) -> Bool {
             range.lowerBound >= consumed.lowerBound && range.upperBound + 2 <= consumed.upperBound
                 && bytes[range.upperBound] == 0x0D && bytes[range.upperBound + 1] == 0x0A

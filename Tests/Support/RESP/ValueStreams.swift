@@ -19,6 +19,23 @@ package enum ValueStreams {
         }
     }
 
+    /// What follows from the bytes of an input.
+    private struct Choice {
+        let separatesAttributes: Bool
+        let limits: RESPLimits
+
+        init(_ bytes: Span<UInt8>) {
+            let hash = InputBytes.hash(bytes)
+            separatesAttributes = hash >> 40 & 1 == 0
+            // What is announced may be anything then; what is stored is what has come.
+            limits = hash >> 40 & 6 == 0 ? ValueStreams.noLimits : Properties.limits
+        }
+    }
+
+    private static let noLimits = RESPLimits(
+        bulkSize: .max, aggregateElements: .max, depth: .max, lineLength: .max, valueSize: .max,
+        channelSize: .max, payloadSize: .max)
+
     private struct Storage: Sendable {
         var whole = Recording()
         var split = Recording()
@@ -30,9 +47,9 @@ package enum ValueStreams {
     package static func check(_ bytes: Span<UInt8>) throws(PropertyFailure) {
         try storage.withLock { (storage: inout sending Storage) throws(PropertyFailure) in
             let cut = InputBytes.cut(bytes)
-            let separates = bytes.count > 0 && bytes[bytes.count - 1] & 1 == 0
-            try parse(bytes, cut: bytes.count, separates, &storage.whole)
-            try parse(bytes, cut: cut, separates, &storage.split)
+            let choice = Choice(bytes)
+            try parse(bytes, cut: bytes.count, choice, &storage.whole)
+            try parse(bytes, cut: cut, choice, &storage.split)
             try PropertyFailure.unless(
                 storage.whole.error == storage.split.error
                     && storage.whole.ends == storage.split.ends
@@ -42,10 +59,11 @@ package enum ValueStreams {
     }
 
     private static func parse(
-        _ bytes: Span<UInt8>, cut: Int, _ separates: Bool, _ recording: inout Recording
+        _ bytes: Span<UInt8>, cut: Int, _ choice: Choice, _ recording: inout Recording
     ) throws(PropertyFailure) {
         recording.clear()
-        var parser = RESPParser(limits: Properties.limits, separatesAttributes: separates)
+        var parser = RESPParser(
+            limits: choice.limits, separatesAttributes: choice.separatesAttributes)
         var consumed = 0
         for received in [cut, bytes.count] {
             // The first byte shown is not always the first one that is not consumed.
@@ -65,7 +83,7 @@ package enum ValueStreams {
                     "end \(step.end) after \(consumed)")
                 consumed = step.end + lower
                 guard let value = step.value else { break }
-                try expectLimits(value, from: recording.ends.last ?? 0, to: consumed, separates)
+                try expectLimits(value, from: recording.ends.last ?? 0, to: consumed, choice.limits)
                 recording.values.append(value)
                 recording.ends.append(consumed)
             }
@@ -84,9 +102,8 @@ package enum ValueStreams {
     }
 
     private static func expectLimits(
-        _ value: RESPValue, from start: Int, to end: Int, _ separates: Bool
+        _ value: RESPValue, from start: Int, to end: Int, _ limits: RESPLimits
     ) throws(PropertyFailure) {
-        let limits = Properties.limits
         try PropertyFailure.unless(
             value.count <= limits.aggregateElements
                 && (value.bytes?.count ?? 0) <= limits.bulkSize

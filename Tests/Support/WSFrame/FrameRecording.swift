@@ -21,7 +21,8 @@ struct FrameRecording: Sendable {
     private static let guardByte: UInt8 = 0xA5
     private static let guardCount = 3
 
-    static func isSame(_ left: borrowing FrameRecording, _ right: borrowing FrameRecording) -> Bool {
+    static func isSame(_ left: borrowing FrameRecording, _ right: borrowing FrameRecording) -> Bool
+    {
         left.error == right.error && left.events == right.events && left.payloads == right.payloads
     }
 

@@ -28,6 +28,7 @@ package enum RequestHeads {
         guard case .request(let request, let end) = whole.outcome else {
             // What the log says of bytes that are no request; of any, without a trap.
             _ = ForeignProtocol(bytes)
+            _ = HTTPRequestParser.isHead(bytes)
             return
         }
         try PropertyFailure.unless(

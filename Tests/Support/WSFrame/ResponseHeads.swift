@@ -15,7 +15,10 @@ package enum ResponseHeads {
         let whole = respond(bytes, cut: bytes.count)
         let split = respond(bytes, cut: cut)
         try PropertyFailure.unless(whole == split, "\(split), cut at \(cut); whole: \(whole)")
-        guard case .step(let step) = whole else { return }
+        guard case .step(let step) = whole else {
+            guard case .error(let error) = whole else { return }
+            return try PropertyFailure.unless(!error.reason.isEmpty, "no reason: \(error)")
+        }
         switch step.event {
         case .incomplete: try PropertyFailure.unless(step.end == 0, "end of \(step)")
         case .accepted(let subprotocol):

@@ -69,6 +69,10 @@ package enum WrittenFrames {
                 && FrameEncoder.headerLength(payloadLength: length, isMasked: mask != nil)
                     == wire.count,
             "header of \(length) bytes: \(read as Any)")
+        for end in wire.indices {
+            let part = try? FrameHeader.parse(wire.span, from: 0, to: end, role: role)
+            try PropertyFailure.unless(part == .some(nil), "header of \(end) bytes: \(part as Any)")
+        }
     }
 
     private static func read(
@@ -86,7 +90,12 @@ package enum WrittenFrames {
         let opcode = isText ? WebSocketOpcode.text : .binary
         guard let cut else {
             let start = storage.wire.count
-            FrameEncoder.append(opcode, payload, mask: mask, to: &storage.wire)
+            if isText, payload.count & 3 == 0 {
+                let text = String(decoding: InputBytes.array(payload), as: UTF8.self)
+                FrameEncoder.appendText(text, mask: mask, to: &storage.wire)
+            } else {
+                FrameEncoder.append(opcode, payload, mask: mask, to: &storage.wire)
+            }
             let length = FrameEncoder.headerLength(
                 payloadLength: payload.count, isMasked: mask != nil)
             precondition(storage.wire.count == start + length + payload.count)

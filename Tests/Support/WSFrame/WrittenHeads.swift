@@ -51,7 +51,8 @@ package enum WrittenHeads {
         let path = "/" + String(String.UnicodeScalarView(scalars))
         let header = HTTPHeader("X-Any", text(&script))
         let handshake = WebSocketClientHandshake(
-            nonce: (UInt64(script.word()), 2), subprotocols: script.byte() & 1 == 0 ? [] : ["a", "b"])
+            nonce: (UInt64(script.word()), 2),
+            subprotocols: script.byte() & 1 == 0 ? [] : ["a", "b"])
         var output: [UInt8] = []
         handshake.appendRequest(host: "h.test:80", path: path, headers: [header], to: &output)
         var parser = HTTPRequestParser()
@@ -92,6 +93,12 @@ package enum WrittenHeads {
         var other = WebSocketClientHandshake(nonce: (nonce &+ 1, 1), subprotocols: offered)
         let misread = try? other.next(answer.span, from: 0)
         try PropertyFailure.unless(misread == nil, "taken by another: \(misread as Any)")
+
+        var unasked: [UInt8] = []
+        WebSocketUpgrade.appendAcceptance(acceptKey: key, subprotocol: "other", to: &unasked)
+        var same = WebSocketClientHandshake(nonce: (nonce, 1), subprotocols: offered)
+        let taken = try? same.next(unasked.span, from: 0)
+        try PropertyFailure.unless(taken == nil, "a subprotocol that nobody offered is taken")
     }
 
     /// Whether a header reads as it was written, but for control characters and white space.
