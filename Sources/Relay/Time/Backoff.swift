@@ -17,8 +17,9 @@ struct SplitMix64: RandomNumberGenerator, Sendable {
 
 /// The waits between attempts to reach Redis: decorrelated jitter.
 ///
-/// `delay = min(maximum, uniform(base, 3 × previous))`, the first retry included, so that no two
-/// connections that failed together try again together.
+/// `delay = uniform(base, min(maximum, 3 × previous))`, the first retry included, so that no two
+/// connections that failed together try again together. The cap bounds the range and not what was
+/// drawn: else most of those that have failed for long would wait for just the cap, in step.
 struct Backoff: Sendable {
     /// A wait that was drawn, and between what.
     struct Wait: Equatable, Sendable {
@@ -36,11 +37,10 @@ struct Backoff: Sendable {
 
     /// Draws the next wait, between `base` and `maximum` (or `base` where `maximum` is less).
     mutating func next(base: Nanoseconds, maximum: Nanoseconds) -> Wait {
-        let upper = max(base, (previous ?? base) * 3)
-        let drawn = Nanoseconds(Int64.random(in: base.count...upper.count, using: &random))
-        let delay = max(base, min(maximum, drawn))
+        let upper = max(base, min(maximum, (previous ?? base) * 3))
+        let delay = Nanoseconds(Int64.random(in: base.count...upper.count, using: &random))
         previous = delay
-        return Wait(delay: delay, shortest: base, longest: max(base, min(maximum, upper)))
+        return Wait(delay: delay, shortest: base, longest: upper)
     }
 
     /// Starts over, as after a success.
