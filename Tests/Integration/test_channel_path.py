@@ -30,7 +30,7 @@ REFUSED = [
     "/run:a'b", "/run:a%22b", "/run:a%5Cb", "//run:channel", "/%2Frun:channel", "///run:channel",
     "/run:channel//", "//run:channel//", "/../run:channel",
     "/a%2Fb:c", "/run:x~", "/run:x@y", "/run:$x", "/run:(x)", "/run:x!", "/run:x&y", "/favicon.ico",
-    "/Health", "/health/", "/run%EF%BC%9Achannel",
+    "/Health", "/run%EF%BC%9Achannel",
 ]
 
 
