@@ -90,6 +90,13 @@ let package = Package(
         .target(
             name: "ClientProperties", dependencies: ["Relay", "Fuzzing"],
             path: "Tests/Support/Client", swiftSettings: rules),
+        .target(
+            name: "Simulation", dependencies: ["Relay", "RESP", "WSFrame"],
+            path: "Tests/Support/Simulation", swiftSettings: rules),
+        .executableTarget(
+            name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulation",
+            exclude: ["mutations"], sources: ["main.swift"], swiftSettings: rules,
+            linkerSettings: executableLinking),
         .testTarget(
             name: "RESPTests", dependencies: ["RESP", "RESPProperties", "Fuzzing"],
             swiftSettings: rules),

@@ -1,0 +1,102 @@
+@testable import Relay
+
+/// Who is at the other end of a connection.
+enum Peer {
+    /// Nobody that the world drives: a test does.
+    case none
+    case page(Page)
+    case redis(RedisServer)
+}
+
+/// A way through the network, which connections share.
+final class Path {
+    var latency: Nanoseconds
+    /// Packets that are lost, of all.
+    var loss = 0.0
+    /// Bytes that get through in a second; nil for as many as come.
+    var bytesPerSecond: Int?
+    /// Nothing gets through, and nobody is told.
+    var isDead = false
+
+    init(latency: Nanoseconds) { self.latency = latency }
+}
+
+/// One direction of a connection, as the network sees it.
+struct Stream {
+    /// Whether its next step is planned.
+    var isPlanned = false
+    /// How often the present bytes were sent in vain.
+    var retransmissions = 0
+    /// The monotonic time since when bytes are not acknowledged; nil when all are.
+    var unacknowledgedSince: Int64?
+    /// The end follows the bytes.
+    var ends = false
+    /// The end has arrived.
+    var hasEnded = false
+    /// The sender is gone: nobody is there for what comes back.
+    var isGone = false
+}
+
+/// One connection, as the daemon's kernel has it and as the network carries it.
+final class Connection {
+    let descriptor: Descriptor
+    let peer: Peer
+    let path: Path
+
+    // What the kernel holds.
+
+    /// Bytes that have come and wait to be read.
+    var toDaemon: [UInt8] = []
+    /// Bytes that the daemon has written and that are not acknowledged.
+    var fromDaemon: [UInt8] = []
+    /// Bytes that the kernel holds for the daemon to read.
+    var receiveCapacity = 1 << 18
+    /// Bytes of the daemon's that the kernel holds.
+    var sendCapacity = 1 << 18
+    var peerHasEnded = false
+    var daemonHasEnded = false
+    /// The connection has failed; the daemon is told once.
+    var failure: SystemError?
+    var isFailed = false
+    /// Whether the dial that made the connection is decided, and how.
+    var isDecided = true
+    var dialError: SystemError?
+    /// When it was dialed.
+    var dialedAt: Int64 = 0
+    var port: UInt16 = 0
+    /// The daemon has closed the descriptor.
+    var isClosed = false
+    var token: Token?
+    var interest: Interest = []
+    /// Whether it stands on the list of those that may be ready.
+    var isListed = false
+    var keepAlive: KeepAlive?
+    /// When the last bytes came.
+    var heardAt: Int64 = 0
+
+    // What the network holds.
+
+    /// Bytes of the peer's that are on their way.
+    var outbox: [UInt8] = []
+    var outbound = Stream()
+    var inbound = Stream()
+
+    init(_ descriptor: Descriptor, peer: Peer, path: Path) {
+        self.descriptor = descriptor
+        self.peer = peer
+        self.path = path
+    }
+
+    var isReadable: Bool {
+        isFailed || isHungUp
+            || interest.contains(.read) && isDecided && (!toDaemon.isEmpty || peerHasEnded)
+    }
+
+    var isWritable: Bool {
+        isFailed || isHungUp
+            || interest.contains(.write) && isDecided
+                && (dialError != nil || fromDaemon.count <= sendCapacity / 3 * 2)
+    }
+
+    private var isHungUp: Bool { peerHasEnded && daemonHasEnded }
+}

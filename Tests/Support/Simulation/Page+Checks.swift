@@ -1,0 +1,171 @@
+@testable import Relay
+
+/// What a page has been told on one connection.
+struct Told {
+    /// The number of the last message; nil before the first `ping` and the first message.
+    var last: Int?
+    /// Whether a message has come.
+    var hasCounted = false
+    /// Whether the first ping has come.
+    var isLive = false
+    /// When the last ping came.
+    var pingedAt: Int64 = 0
+    /// The losses that it was told of: milliseconds since the Unix epoch.
+    var gaps: [ClosedRange<Int64>] = []
+}
+
+// What a page must get, and what it must not.
+extension Page {
+    private static let status = Array(#"{"type":"status","data":""#.utf8)
+    private static let ping = Array(#"{"type":"ping"}"#.utf8)
+    private static let hangup = Array(#"{"type":"hangup"}"#.utf8)
+    private static let gap = Array(#"{"type":"gap","#.utf8)
+    private static let outage = Array(#"{"type":"outage","#.utf8)
+
+    func takeText(_ text: ArraySlice<UInt8>) {
+        if text.elementsEqual(Self.ping) {
+            world.note(.ping, index)
+            noteLive()
+            told.pingedAt = world.clock
+            if behaviour != .silent { say(#"{"type":"pong"}"#) }
+        } else if text.starts(with: Self.status) {
+            takeMessage(text.dropFirst(Self.status.count).dropLast(2))
+        } else if text.elementsEqual(Self.hangup) {
+            hangUp()
+        } else if text.starts(with: Self.gap) {
+            takeGap(text)
+        } else if !text.starts(with: Self.outage) {
+            world.fail("page \(index) got \(String(decoding: text, as: UTF8.self))")
+        }
+    }
+
+    /// The first ping says that the stream is live: no later message may be missing.
+    private func noteLive() {
+        guard !told.isLive else { return }
+        told.isLive = true
+        if told.last == nil { told.last = channel.count }
+    }
+
+    private func takeMessage(_ data: ArraySlice<UInt8>) {
+        if !told.isLive { world.fail("page \(index) got a message before the first ping") }
+        guard let payload = Payload.unescape(data), let number = number(of: payload) else {
+            return world.fail(
+                "page \(index) got a message that nobody has sent: "
+                    + String(decoding: data.prefix(60), as: UTF8.self))
+        }
+        world.note(.message, index, number)
+        let expected = Payload.repaired(Payload.make(channel.index, number, world.plan))
+        if payload != expected { world.fail("page \(index) got message \(number) changed") }
+        let last = told.last ?? number - 1
+        if number <= last, told.hasCounted {
+            world.fail("page \(index) got message \(number) after \(last)")
+        }
+        if number > last + 1 { checkLoss(of: last + 1...number - 1) }
+        told.hasCounted = true
+        told.last = max(last, number)
+    }
+
+    /// The number in a payload of the page's own channel; nil for any other.
+    private func number(of payload: [UInt8]) -> Int? {
+        guard let hash = payload.firstIndex(of: UInt8(ascii: "#")),
+            let colon = payload.firstIndex(of: UInt8(ascii: ":")), hash < colon,
+            Int(String(decoding: payload[..<hash], as: UTF8.self)) == channel.index,
+            let number = Int(String(decoding: payload[(hash + 1)..<colon], as: UTF8.self)),
+            (1...max(1, channel.count)).contains(number)
+        else { return nil }
+        return number
+    }
+
+    private func takeGap(_ text: ArraySlice<UInt8>) {
+        guard let from = Wire.number("from_ms", in: text), let to = Wire.number("to_ms", in: text),
+            from <= to
+        else {
+            return world.fail(
+                "page \(index) got a notice that says nothing: "
+                    + String(decoding: text, as: UTF8.self))
+        }
+        world.note(.notice, index, Int(to))
+        told.gaps.append(from...to)
+        if !world.plan.faults.list.contains(where: { $0.harmsLinks || $0 == .oversizedPayload }) {
+            world.fail("page \(index) was told of a loss, and Redis was well all the time")
+        }
+    }
+
+    /// Messages are missing: each must be one that a notice covers, or have a cause where no
+    /// notices are sent.
+    private func checkLoss(of numbers: ClosedRange<Int>) {
+        for number in numbers {
+            if world.plan.settings.gapNotices {
+                if !isCovered(number) {
+                    let age = (world.clock - channel.times[number - 1]) / 1_000_000
+                    world.fail(
+                        "page \(index) misses message \(number), published \(age) ms ago, and no"
+                            + " notice covers it: \(told.gaps.suffix(3))"
+                            + ", published at \(published(number))")
+                    return
+                }
+            } else if !Payload.isOversized(channel.index, number, world.plan) {
+                guard let brokenAt = world.lastBreak(of: channel), brokenAt >= connectedAt else {
+                    return world.fail("page \(index) misses message \(number) without a cause")
+                }
+            }
+        }
+    }
+
+    /// When a message was published, by the daemon's wall clock, in milliseconds.
+    private func published(_ number: Int) -> Int64 {
+        let time = channel.times[number - 1]
+        return (time + world.wallOffset + (time - world.start) / 1_000_000 * world.drift)
+            / 1_000_000
+    }
+
+    private func isCovered(_ number: Int) -> Bool {
+        let time = channel.times[number - 1]
+        let drifted = time + (time - world.start) / 1_000_000 * world.drift
+        // Whichever way the wall clock has jumped since, the notice may speak of either time.
+        return world.wallOffsets.contains { offset in
+            let moment = (drifted + offset) / 1_000_000
+            return told.gaps.contains { $0.contains(moment) || $0.contains(moment - 1) }
+        }
+    }
+
+    // MARK: - Ends
+
+    /// The connection of an open page ends; `code` is that of the close frame, or 1006.
+    func checkClose(_ code: Int) {
+        guard isBlameless, world.stage != .ending else { return }
+        switch code {
+        case 1011 where world.plan.faults.list.contains { $0.harmsLinks }: return
+        case 1006 where world.plan.settings.memoryBudget < 256 << 20: return
+        default:
+            world.fail("page \(index) did nothing wrong and was closed with \(code)")
+        }
+    }
+
+    /// The page was answered with another status than 101.
+    func checkAnswer(_ status: Int) {
+        switch (behaviour, status) {
+        case (.plain, 200), (.plain, 400), (.plain, 404), (.plain, 405), (.plain, 426),
+            (.plain, 503), (.malicious, _):
+            break
+        case (_, 503) where !world.hasServed || world.stage == .ending: break
+        case (_, 408), (_, 429), (_, 503):
+            if isBlameless, status == 408 { world.fail("page \(index) was answered \(status)") }
+        default: world.fail("page \(index) was answered \(status)")
+        }
+    }
+
+    /// All is well and a last message has been sent: the page must have it.
+    func checkSettled() {
+        guard wantsToBeSubscribed else { return }
+        guard state == .open, told.isLive else {
+            return world.fail("page \(index) is not subscribed though all is well: \(state)")
+        }
+        if told.last != channel.count,
+            !Payload.isOversized(channel.index, channel.count, world.plan)
+        {
+            world.fail(
+                "page \(index) has message \(told.last ?? 0) and not the last one, \(channel.count)")
+        }
+    }
+}

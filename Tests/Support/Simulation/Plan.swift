@@ -1,0 +1,138 @@
+@testable import Relay
+
+/// What a seed makes of a world: how large it is, what goes wrong in it, how the daemon is set up.
+struct Plan {
+    let seed: UInt64
+    /// What may go wrong.
+    var faults: FaultSet
+    /// How many browsers there are.
+    var pages: Int
+    /// How many channels they share.
+    var channels: Int
+    /// How long things go wrong.
+    var duration: Nanoseconds
+    /// The mean time between two faults of a kind that comes and goes.
+    var faultInterval: Nanoseconds
+    /// The mean time between two messages of a channel.
+    var messageInterval: Nanoseconds
+    /// The mean length of a payload.
+    var payloadLength: Int
+    /// The chance of each small mischief of the kernel, where it is there at all.
+    var mischief: Double
+    /// The time that a packet takes.
+    var latency: Nanoseconds
+    var settings = Settings()
+    /// WebSockets that may be open at once.
+    var connectionLimit = 40_000
+
+    /// What a person changes of it, or shrinking.
+    struct Change {
+        var pages: Int?
+        var faults: FaultSet?
+        var seconds: Int64?
+
+        init() {}
+    }
+
+    init(seed: UInt64, change: Change = Change()) {
+        self.seed = seed
+        var dice = Dice(seed: seed, 1)
+        faults = Self.drawFaults(&dice)
+        // Most worlds are small, so that many of them fit into a minute; some are large.
+        switch dice.pick(0...199) {
+        case 0: pages = dice.pick(2000...6000)
+        case 1...9: pages = dice.pick(100...400)
+        case 10...79: pages = dice.pick(8...40)
+        default: pages = dice.pick(1...8)
+        }
+        channels = max(1, dice.chance(0.7) ? pages : pages / dice.pick(1...8))
+        let longest: Int64 = pages > 1000 ? 20 : pages > 60 ? 60 : 600
+        duration = dice.span(.seconds(10), .seconds(longest))
+        faultInterval = dice.span(.seconds(2), .seconds(60))
+        messageInterval = dice.span(
+            .milliseconds(pages > 60 ? 2000 : 50), .seconds(20))
+        payloadLength = dice.pick(of: [10, 60, 60, 300, 3000])
+        mischief = dice.pick(of: [0.01, 0.05, 0.3])
+        latency = dice.span(.milliseconds(0) + Nanoseconds(50_000), .milliseconds(80))
+        drawSettings(&dice)
+        if let changed = change.pages {
+            pages = changed
+            channels = min(channels, changed)
+        }
+        if let changed = change.faults { faults = changed }
+        if let seconds = change.seconds { duration = .seconds(seconds) }
+        if !faults.contains(.latency) { latency = Nanoseconds(200_000) }
+        if faults.contains(.oversizedPayload) {
+            settings.maxPayloadSize = max(2 * payloadLength, 512)
+        }
+    }
+
+    /// A sixth of the worlds is calm; the others draw how wild they are, then each fault.
+    private static func drawFaults(_ dice: inout Dice) -> FaultSet {
+        guard !dice.chance(1.0 / 6) else { return [] }
+        let share = dice.pick(of: [0.08, 0.2, 0.2, 0.5])
+        var faults: FaultSet = []
+        for fault in Fault.allCases where dice.chance(share) { faults.insert(fault) }
+        return faults
+    }
+
+    private mutating func drawSettings(_ dice: inout Dice) {
+        settings.listenAddress = .tcp(host: "", port: World.port)
+        settings.redis.address = .tcp(host: "redis.test", port: World.redisPort)
+        settings.pingInterval = dice.pick(of: [.seconds(1), .seconds(5), .seconds(5), .seconds(20)])
+        settings.pongTimeout =
+            settings.pingInterval * dice.pick(2...4) + dice.span(.seconds(3), .seconds(60))
+        settings.writeTimeout = dice.pick(of: [.seconds(2), .seconds(2), .seconds(5)])
+        settings.redisRequestTimeout = dice.pick(
+            of: [.seconds(1), .seconds(1), .milliseconds(500), .seconds(3)])
+        settings.redisPingInterval = dice.pick(of: [.seconds(5), .seconds(1), .seconds(5)])
+        settings.redisMaxRetries = dice.pick(of: [0, 0, 5, 5, 3])
+        settings.redisRetryBase = dice.pick(of: [.seconds(1), .seconds(1), .milliseconds(200)])
+        settings.redisRetryMax = dice.pick(of: [.seconds(30), .seconds(4), .seconds(10)])
+        settings.redisDialConcurrency = dice.pick(of: [64, 64, 1, 4])
+        settings.redisDialRate = dice.pick(of: [500, 500, 50, 2000])
+        settings.gapNotices = dice.chance(0.8)
+        settings.drainDelay = dice.pick(of: [.zero, .zero, .seconds(3)])
+        settings.drainWindow = dice.pick(of: [.zero, .zero, .seconds(5)])
+        settings.shutdownTimeout = dice.pick(of: [.seconds(15), .seconds(3)])
+        settings.acceptRate = dice.pick(of: [1000, 1000, 0, 50])
+        settings.memoryBudget = dice.pick(of: [256 << 20, 256 << 20, 256 << 20, 4 << 20])
+        settings.metricsEnabled = true
+        if pages > 1000 {
+            settings.redisDialRate = 2000
+            settings.acceptRate = 0
+        }
+    }
+
+    /// The production configuration: what an operator has who sets nothing.
+    static func production(seed: UInt64, pages: Int, hours: Int64) -> Plan {
+        var plan = Plan(seed: seed)
+        plan.faults = []
+        plan.pages = pages
+        plan.channels = pages
+        plan.duration = .seconds(3600 * hours)
+        plan.messageInterval = .seconds(20)
+        plan.payloadLength = 200
+        plan.latency = .milliseconds(1)
+        let drawn = plan.settings
+        plan.settings = Settings()
+        plan.settings.listenAddress = drawn.listenAddress
+        plan.settings.redis = drawn.redis
+        return plan
+    }
+
+    /// The longest that a page that wants to be subscribed may take once nothing goes wrong.
+    var recoveryLimit: Nanoseconds {
+        let settings = settings
+        let backoff = settings.redisRetryMax + settings.redisRequestTimeout
+        let dials = Nanoseconds.seconds(
+            Int64(pages / max(1, settings.redisDialRate)) + Int64(pages * 2 / 1000))
+        // The gate holds each dial for as long as its greeting takes.
+        let turns = Int64(pages / max(1, settings.redisDialConcurrency) + 2)
+        let gate = latency * (12 * turns) + .milliseconds(100) * turns
+        let accepts = Nanoseconds.seconds(
+            settings.acceptRate == 0 ? 0 : Int64(2 * pages / settings.acceptRate))
+        let stale = settings.pongTimeout + RedisLink.dialLimit + RedisLink.lookUpLimit
+        return backoff + backoff + dials + gate + accepts + stale + .seconds(15 + 15 + 10)
+    }
+}

@@ -1,0 +1,261 @@
+import RESP
+
+@testable import Relay
+
+/// A Redis server: the broker's own code, and what can be wrong with it.
+final class RedisServer {
+    /// How it is.
+    enum Condition: Int {
+        case well
+        /// Nobody listens, and every connection is closed.
+        case down
+        /// It takes bytes and does nothing.
+        case stalled
+        /// It is reading its data set.
+        case loading
+    }
+
+    /// A client's connection.
+    final class Session {
+        let connection: Connection
+        var state: BrokerSession
+        var input: [UInt8] = []
+        /// Bytes that wait, while the network does not take them.
+        var isCut = false
+
+        init(_ connection: Connection, _ state: BrokerSession) {
+            self.connection = connection
+            self.state = state
+        }
+    }
+
+    /// Bytes that its kernel holds for it while it does not read.
+    private static let window = 1 << 16
+    /// Unsent bytes at which it closes a subscriber's connection.
+    private static let outputLimit = 1 << 20
+
+    unowned var world: World!
+    private var broker = Broker(password: nil, version: "simulated")
+    /// By the daemon's descriptor.
+    private var sessions: [Int32: Session] = [:]
+    /// The descriptors of the sessions, in the order of their beginning.
+    private var order: [Int32] = []
+    private(set) var condition = Condition.well
+    /// What tells the present condition from former ones.
+    private var conditionNumber = 0
+    /// It knows RESP2 alone.
+    var isOld = false
+    private var arguments: [Range<Int>] = []
+
+    var takesPublications: Bool { condition == .well }
+    /// How many clients are subscribed.
+    var subscriberCount: Int { sessions.values.count { !$0.state.channels.isEmpty } }
+
+    // MARK: - Connections
+
+    func accepts(_ connection: Connection) -> Bool {
+        guard condition != .down else { return false }
+        sessions[connection.descriptor] = Session(connection, broker.makeSession())
+        order.append(connection.descriptor)
+        return true
+    }
+
+    func room(on connection: Connection) -> Int {
+        guard condition == .stalled, let session = sessions[connection.descriptor] else {
+            return .max
+        }
+        return max(0, Self.window - session.input.count)
+    }
+
+    func receive(_ bytes: [UInt8], on connection: Connection) {
+        guard let session = sessions[connection.descriptor] else { return }
+        session.input += bytes
+        if condition != .stalled { serve(session) }
+    }
+
+    /// The daemon has ended its stream.
+    func ended(_ connection: Connection) {
+        guard sessions[connection.descriptor] != nil else { return }
+        forget(connection.descriptor)
+        world.closePeer(connection)
+    }
+
+    func wasReset(_ connection: Connection) { forget(connection.descriptor) }
+
+    /// The network has taken bytes.
+    func drained(_ connection: Connection) {}
+
+    private func forget(_ descriptor: Int32) {
+        guard let session = sessions.removeValue(forKey: descriptor) else { return }
+        world.note(.sessionEnd, Int(descriptor))
+        broker.remove(Self.id(descriptor), session: session.state)
+        if order.count > 2 * sessions.count + 64 {
+            order.removeAll { sessions[$0] == nil }
+        }
+    }
+
+    /// Ends a connection from this side; the channel's messages are missed from now on.
+    private func drop(_ session: Session, reset: Bool) {
+        for name in session.state.channels { world.channel(named: name)?.brokenAt = world.clock }
+        forget(session.connection.descriptor)
+        if reset { world.resetPeer(session.connection) } else { world.closePeer(session.connection) }
+    }
+
+    private static func id(_ descriptor: Int32) -> SlotID {
+        SlotID(index: UInt32(descriptor), generation: 1)
+    }
+
+    // MARK: - Commands
+
+    private func serve(_ session: Session) {
+        var offset = 0
+        while sessions[session.connection.descriptor] != nil {
+            let step: CommandStep
+            do throws(RESPError) {
+                step = try session.state.parser.next(
+                    session.input.span, from: offset, arguments: &arguments)
+            } catch {
+                return world.fail("the daemon sent Redis what is no command: \(error)")
+            }
+            offset = step.end
+            guard step.event == .command else { break }
+            execute(session)
+        }
+        session.input.removeFirst(offset)
+    }
+
+    private func execute(_ session: Session) {
+        let words = arguments.map { Array(session.input[$0]) }
+        let name = String(decoding: words[0], as: UTF8.self).uppercased()
+        world.note(.command, Int(session.connection.descriptor), words.count)
+        var reply = RESPEncoder(version: session.state.version)
+        if let wrong = mischief(name) {
+            switch wrong {
+            case .error(let text): reply.simpleError(text)
+            case .bytes(let bytes): return world.send(bytes, on: session.connection)
+            case .silence: return
+            }
+            return world.send(reply.bytes, on: session.connection)
+        }
+        let action = broker.execute(
+            arguments, of: session.input.span, by: Self.id(session.connection.descriptor),
+            session: &session.state, reply: &reply)
+        if name == "SUBSCRIBE", words.count > 1 {
+            let channel = world.channel(named: words[1])?.index ?? -1
+            world.note(.subscribed, Int(session.connection.descriptor), channel)
+            if channel < 0 { world.fail("the daemon subscribed to a channel of nobody") }
+        }
+        // The greeting ends with one of them, and the dial with the greeting.
+        if name == "SUBSCRIBE" || name == "PING" { world.dialEnds(session.connection) }
+        world.send(reply.bytes, on: session.connection)
+        if action == .close { drop(session, reset: false) }
+    }
+
+    private enum Wrong {
+        case error(String)
+        case bytes([UInt8])
+        case silence
+    }
+
+    /// What is answered in place of the right answer.
+    private func mischief(_ name: String) -> Wrong? {
+        if isOld, name == "HELLO" { return .error("ERR unknown command 'HELLO'") }
+        if condition == .loading { return .error("LOADING Redis is loading the dataset in memory") }
+        if world.active.contains(.redisErrors), world.faultDice.chance(0.5) {
+            return .error(
+                world.faultDice.pick(of: [
+                    "BUSY Redis is busy running a script", "MISCONF Redis is configured to save",
+                    "ERR max number of clients reached", "MASTERDOWN Link with MASTER is down",
+                    "TRYAGAIN later", "ERR unknown error",
+                ]))
+        }
+        if world.active.contains(.redisGarbage), world.faultDice.chance(0.3) {
+            return world.faultDice.pick(of: [
+                .bytes(Array("+WHAT\r\n".utf8)), .bytes(Array("!!!!\r\n".utf8)),
+                .bytes(Array(">3\r\n$7\r\nmess".utf8)), .bytes(Array(":7\r\n".utf8)),
+                .bytes(Array("$-1\r\n".utf8)), .silence, .bytes(Array("*0\r\n".utf8)),
+            ])
+        }
+        return nil
+    }
+
+    // MARK: - Messages
+
+    func publish(_ payload: [UInt8], on channel: Channel) {
+        var frames: [RESPVersion: [UInt8]] = [:]
+        for receiver in broker.receivers(of: channel.name) {
+            guard let session = sessions[Int32(receiver.index)] else { continue }
+            let version = session.state.version
+            if frames[version] == nil {
+                var encoder = RESPEncoder(version: version)
+                encoder.pushHeader(3)
+                encoder.bulkString("message")
+                encoder.bulkString(channel.name)
+                encoder.bulkString(payload)
+                frames[version] = encoder.bytes
+            }
+            let limit = world.active.contains(.redisOverrun) ? 8192 : Self.outputLimit
+            if session.connection.outbox.count > limit {
+                drop(session, reset: world.faultDice.chance(0.5))
+                continue
+            }
+            world.send(frames[version] ?? [], on: session.connection)
+        }
+    }
+
+    // MARK: - Conditions
+
+    /// The server changes for a while.
+    func become(_ changed: Condition, for span: Nanoseconds) {
+        if changed == .down { dropAll() }
+        conditionNumber += 1
+        condition = changed
+        world.note(.redis, changed.rawValue)
+        world.plan(.redis, in: span, 0, conditionNumber)
+    }
+
+    /// What was planned of a condition comes: a server that was down reads its data set first.
+    func change(_ number: Int) {
+        guard number == conditionNumber else { return }
+        if condition == .down, world.plan.faults.contains(.redisLoading), world.stage == .disturbed,
+            world.faultDice.chance(0.7)
+        {
+            return become(.loading, for: world.faultDice.span(.milliseconds(200), .seconds(20)))
+        }
+        recover()
+    }
+
+    /// All is well again.
+    func recover() {
+        let wasStalled = condition == .stalled
+        conditionNumber += 1
+        condition = .well
+        world.note(.redis, 0)
+        guard wasStalled else { return }
+        for descriptor in order {
+            guard let session = sessions[descriptor] else { continue }
+            serve(session)
+            world.planOutbound(session.connection)
+        }
+    }
+
+    private func dropAll() {
+        let reset = world.faultDice.chance(0.5)
+        for descriptor in order {
+            if let session = sessions[descriptor] { drop(session, reset: reset) }
+        }
+    }
+
+    /// Ends a connection at random, in the midst of a message perhaps.
+    func killOne(reset: Bool) {
+        let living = order.filter { sessions[$0] != nil }
+        guard !living.isEmpty, let session = sessions[world.faultDice.pick(of: living)] else {
+            return
+        }
+        if world.faultDice.chance(0.3) {
+            let half = session.connection.outbox.count / 2
+            session.connection.outbox.removeLast(half)
+        }
+        drop(session, reset: reset)
+    }
+}

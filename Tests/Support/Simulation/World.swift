@@ -1,0 +1,222 @@
+@testable import Relay
+
+/// The simulated machine and what is around it: clocks, descriptors, the network, browsers, Redis.
+///
+/// Time passes only in ``wait(until:into:)`` and where the daemon is made to stand still: then
+/// everything that is due outside happens, in the order of its time. All of it comes from the seed.
+final class World {
+    /// Where browsers connect.
+    static let port: UInt16 = 9002
+    /// Where Redis answers.
+    static let redisPort: UInt16 = 6379
+
+    let plan: Plan
+    var record = Record()
+    var agenda = Agenda()
+    /// What the world does wrong now.
+    var active: FaultSet = []
+    /// The faults that were ever active at the same time, as bits of a set for each fault.
+    var pairs: [UInt64]
+    /// How many things have happened outside the daemon.
+    var happenings: UInt64 = 0
+
+    // Clocks.
+
+    /// The time since the machine was started, its sleep included, in nanoseconds.
+    var clock: Int64 = 1_000_000_000_000
+    let start: Int64 = 1_000_000_000_000
+    /// How much of that the machine has slept: the monotonic clock stands still then.
+    var slept: Int64 = 0
+    /// What the wall clock is ahead of the time since the start.
+    var wallOffset: Int64 = 1_700_000_000_000_000_000
+    /// All that ``wallOffset`` has been.
+    var wallOffsets: [Int64] = [1_700_000_000_000_000_000]
+    /// How much faster the wall clock goes, in millionths.
+    var drift: Int64 = 0
+    var isAsleep = false
+    /// How long the daemon has stood still, in all.
+    var stoodStill: Int64 = 0
+    /// A standstill that strikes at the daemon's next call but so many.
+    var dueStandstill: (span: Int64, calls: Int) = (0, 0)
+    var isInterrupted = false
+
+    // The kernel.
+
+    var connections: [Connection?] = []
+    var openDescriptors = 0
+    var listeners: [Listener] = []
+    var readyList: [Connection] = []
+    var readyHead = 0
+    var signals: [Int32] = []
+    var lookUps: [LookUp] = []
+    var answers: [SysEvent] = []
+    var turnCount = 0
+    /// The dials so far that are not decided or whose greeting is not answered.
+    var dialsInFlight = 0
+    var dialTimes: [Int64] = []
+
+    // Who is outside.
+
+    var pages: [Page] = []
+    var redis: RedisServer
+    var channels: [Channel] = []
+    var redisPath: Path
+    /// What is wrong, once something is.
+    var violation: String?
+    /// How far the run is.
+    var stage = Stage.disturbed
+    var daemonRandom: SplitMix64
+    var kernelDice: Dice
+    var networkDice: Dice
+    var faultDice: Dice
+    var actorDice: Dice
+
+    /// A listening socket.
+    final class Listener {
+        let descriptor: Descriptor
+        let token: Token
+        let port: UInt16
+        var isPaused = false
+        var backlog: [Connection] = []
+        var taken = 0
+
+        init(_ descriptor: Descriptor, token: Token, port: UInt16) {
+            self.descriptor = descriptor
+            self.token = token
+            self.port = port
+        }
+
+        var hasWaiting: Bool { taken < backlog.count }
+    }
+
+    /// A name look-up that is under way.
+    struct LookUp {
+        let token: Token
+        let port: UInt16
+    }
+
+    /// The parts of a run.
+    enum Stage: Int {
+        /// Things go wrong.
+        case disturbed
+        /// Nothing goes wrong any more: everybody comes back.
+        case recovering
+        /// Every page must be subscribed, and gets a last message.
+        case settled
+        /// The daemon was asked to end.
+        case ending
+    }
+
+    init(_ plan: Plan) {
+        self.plan = plan
+        let seed = plan.seed
+        daemonRandom = SplitMix64(seed: seed ^ 0x5DEE_CE66)
+        kernelDice = Dice(seed: seed, 2)
+        networkDice = Dice(seed: seed, 3)
+        faultDice = Dice(seed: seed, 4)
+        actorDice = Dice(seed: seed, 5)
+        redisPath = Path(latency: plan.latency)
+        redis = RedisServer()
+        pairs = Array(repeating: 0, count: Fault.allCases.count)
+        if plan.faults.contains(.clockDrift) { drift = faultDice.pick(-100...100) }
+        redis.world = self
+        redis.isOld = plan.faults.contains(.redisOld)
+        if plan.faults.contains(.loss) { redisPath.loss = faultDice.pick(of: [0.001, 0.02]) }
+        for index in 0..<plan.channels { channels.append(Channel(index)) }
+        for index in 0..<plan.pages { pages.append(Page(index, in: self)) }
+        planRun()
+    }
+
+    // MARK: - Clocks
+
+    var monotonic: Int64 { clock - slept }
+
+    /// Nanoseconds since the Unix epoch, as the machine has them.
+    var wall: Int64 { clock + wallOffset + (clock - start) / 1_000_000 * drift }
+
+    /// Notes what is wrong; the first finding stays.
+    func fail(_ text: @autoclosure () -> String) {
+        guard violation == nil else { return }
+        violation = text()
+    }
+
+    func note(_ kind: Record.Kind, _ first: Int, _ second: Int = 0) {
+        record.note(kind, at: clock, Int64(first), Int64(second))
+    }
+
+    func plan(_ kind: Happening.Kind, in span: Nanoseconds, _ subject: Int, _ detail: Int = 0) {
+        agenda.plan(kind, at: clock + max(0, span.count), subject, detail)
+    }
+
+    // MARK: - Time passes
+
+    /// Lets happen what is due by now.
+    func catchUp() {
+        while let time = agenda.nextTime, time <= clock, let next = agenda.next() { happen(next) }
+    }
+
+    /// Lets time pass in which the daemon does nothing.
+    func pass(_ span: Int64) {
+        let target = clock + span
+        while let time = agenda.nextTime, time <= target, let next = agenda.next() {
+            clock = max(clock, time)
+            happen(next)
+        }
+        clock = max(clock, target)
+    }
+
+    /// The daemon stands still, and everything else goes on.
+    func standStill(_ span: Int64) {
+        note(.standstill, Int(span))
+        stoodStill += span
+        pass(span)
+    }
+
+    /// The machine sleeps: the monotonic clock stands still, and nothing reaches it.
+    func sleep(_ span: Int64) {
+        guard !isAsleep else { return }
+        note(.suspend, Int(span))
+        isAsleep = true
+        stoodStill += span
+        let begun = clock
+        pass(span)
+        slept += clock - begun
+        isAsleep = false
+    }
+
+    func happen(_ next: Happening) {
+        happenings += 1
+        let subject = Int(next.subject)
+        switch next.kind {
+        case .outbound: moveOutbound(subject)
+        case .inbound: moveInbound(subject)
+        case .resetArrives: resetArrives(subject)
+        case .resetLeaves: resetLeaves(subject)
+        case .dialDecided: decideDial(subject)
+        case .arrival: arrive(pages[subject], Int(next.detail))
+        case .keepAlive: probe(subject)
+        case .browser: pages[subject].act(Int(next.detail))
+        case .publish: channels[subject].publishNext(in: self, Int(next.detail))
+        case .lookUp: answerLookUp(subject)
+        case .fault: changeFault(subject, Int(next.detail))
+        case .redis: redis.change(Int(next.detail))
+        case .stage: enter(Stage(rawValue: subject) ?? .ending)
+        }
+    }
+
+    /// The daemon has made a call; it may take time, and the process may be stopped in it.
+    func spend() {
+        clock += 1_000 + Int64(kernelDice.bits() & 0x3FFF)
+        if plan.faults.contains(.slowTurn), stage == .disturbed,
+            kernelDice.chance(plan.mischief / 20)
+        {
+            clock += kernelDice.pick(1_000_000...60_000_000)
+        }
+        guard dueStandstill.span > 0 else { return }
+        dueStandstill.calls -= 1
+        guard dueStandstill.calls <= 0 else { return }
+        let span = dueStandstill.span
+        dueStandstill.span = 0
+        standStill(span)
+    }
+}
