@@ -95,7 +95,7 @@ let package = Package(
             path: "Tests/Support/Simulation", swiftSettings: rules),
         .executableTarget(
             name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulation",
-            exclude: ["mutations"], sources: ["main.swift"], swiftSettings: rules,
+            exclude: ["mutations"], swiftSettings: rules,
             linkerSettings: executableLinking),
         .testTarget(
             name: "RESPTests", dependencies: ["RESP", "RESPProperties", "Fuzzing"],

@@ -105,7 +105,7 @@ extension Page {
                     return
                 }
             } else if !Payload.isOversized(channel.index, number, world.plan) {
-                guard let brokenAt = world.lastBreak(of: channel), brokenAt >= connectedAt else {
+                guard let brokenAt = channel.brokenAt, brokenAt >= connectedAt else {
                     return world.fail("page \(index) misses message \(number) without a cause")
                 }
             }

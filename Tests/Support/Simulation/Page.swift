@@ -251,7 +251,8 @@ final class Page {
         guard let connection else { return }
         var frame: [UInt8] = []
         FrameEncoder.appendClose(
-            code: UInt16(code), mask: UInt32(truncatingIfNeeded: world.actorDice.bits()),
+            code: code == 1005 ? nil : UInt16(code),
+            mask: UInt32(truncatingIfNeeded: world.actorDice.bits()),
             to: &frame)
         send(frame)
         world.closePeer(connection)
@@ -297,7 +298,8 @@ final class Page {
     private func readAgain() {
         guard !isReading else { return }
         isReading = true
-        let bytes = take(&held)
+        var bytes: [UInt8] = []
+        swap(&bytes, &held)
         guard let connection else { return }
         receive(bytes)
         world.planOutbound(connection)

@@ -11,7 +11,7 @@ struct Record {
         case stage, dialFailed
     }
 
-    private struct Entry {
+    fileprivate struct Entry {
         var time: Int64
         var kind: Kind
         var first: Int64

@@ -80,6 +80,12 @@ final class RedisServer {
         world.closePeer(connection)
     }
 
+    /// The network has reset the connection: both ends lose it.
+    func networkReset(_ connection: Connection) {
+        guard let session = sessions[connection.descriptor] else { return }
+        drop(session, reset: true)
+    }
+
     func wasReset(_ connection: Connection) { forget(connection.descriptor) }
 
     /// The network has taken bytes.
@@ -109,23 +115,24 @@ final class RedisServer {
 
     private func serve(_ session: Session) {
         var offset = 0
+        let input = session.input
         while sessions[session.connection.descriptor] != nil {
             let step: CommandStep
             do throws(RESPError) {
                 step = try session.state.parser.next(
-                    session.input.span, from: offset, arguments: &arguments)
+                    input.span, from: offset, arguments: &arguments)
             } catch {
                 return world.fail("the daemon sent Redis what is no command: \(error)")
             }
             offset = step.end
             guard step.event == .command else { break }
-            execute(session)
+            execute(input, session)
         }
         session.input.removeFirst(offset)
     }
 
-    private func execute(_ session: Session) {
-        let words = arguments.map { Array(session.input[$0]) }
+    private func execute(_ input: [UInt8], _ session: Session) {
+        let words = arguments.map { Array(input[$0]) }
         let name = String(decoding: words[0], as: UTF8.self).uppercased()
         world.note(.command, Int(session.connection.descriptor), words.count)
         var reply = RESPEncoder(version: session.state.version)
@@ -138,7 +145,7 @@ final class RedisServer {
             return world.send(reply.bytes, on: session.connection)
         }
         let action = broker.execute(
-            arguments, of: session.input.span, by: Self.id(session.connection.descriptor),
+            arguments, of: input.span, by: Self.id(session.connection.descriptor),
             session: &session.state, reply: &reply)
         if name == "SUBSCRIBE", words.count > 1 {
             let channel = world.channel(named: words[1])?.index ?? -1

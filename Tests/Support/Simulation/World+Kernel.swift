@@ -224,7 +224,7 @@ extension World {
 
     /// Tells what is ready, `limit` events at most; those that stay ready stand behind the others
     /// then, as in epoll. Returns whether all were told.
-    private func collect(into events: inout [SysEvent], limit: Int) -> Bool {
+    private func collect(into events: inout [SysEvent], limit: Int) -> WaitOutcome {
         let before = events.count
         events += answers
         answers.removeAll()
@@ -245,14 +245,14 @@ extension World {
             events.append(.socket(token, readable: readable, writable: writable))
             touch(connection)
         }
-        let isComplete = readyHead >= end
+        let told = events.count - before
         if readyHead > 1024, readyHead * 2 > readyList.count {
             readyList.removeFirst(readyHead)
             readyHead = 0
         }
         addMischief(to: &events)
-        note(.wait, events.count - before, isComplete ? 0 : 1)
-        return isComplete && events.count - before < limit
+        note(.wait, told, told < limit ? 0 : 1)
+        return told < limit ? .complete : .cut(told: told)
     }
 
     /// Events of nothing: readiness that is over, and tokens whose connection has ended.
@@ -283,7 +283,7 @@ extension World {
         return kernelDice.pick(of: [1, 2, 5, 256])
     }
 
-    func wait(until deadline: Instant?, into events: inout [SysEvent]) -> Bool {
+    func wait(until deadline: BootTime?, into events: inout [SysEvent]) -> WaitOutcome {
         turnCount += 1
         spend()
         catchUp()
@@ -296,15 +296,15 @@ extension World {
             wake = monotonic + (span + 999_999) / 1_000_000 * 1_000_000
         }
         let isTimedOut = sleepUntilReady(wake)
-        guard violation == nil else { return true }
+        guard violation == nil else { return .complete }
         if isInterrupted {
             isInterrupted = false
-            return false
+            return .interrupted
         }
         if plan.faults.contains(.lateWait), stage == .disturbed, kernelDice.chance(plan.mischief) {
             standStill(kernelDice.span(.milliseconds(1), .seconds(3)).count)
             // The kernel had looked when the time was over, and the process did not run then.
-            if isTimedOut, kernelDice.chance(0.5) { return true }
+            if isTimedOut, kernelDice.chance(0.5) { return .complete }
         }
         return collect(into: &events, limit: eventLimit)
     }

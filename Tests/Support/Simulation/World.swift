@@ -51,6 +51,9 @@ final class World {
     var lookUps: [LookUp] = []
     var answers: [SysEvent] = []
     var turnCount = 0
+    var memoryReleases = 0
+    /// Whether the daemon has served at all.
+    var hasServed = false
     /// The dials so far that are not decided or whose greeting is not answered.
     var dialsInFlight = 0
     var dialTimes: [Int64] = []
@@ -63,6 +66,8 @@ final class World {
     var redisPath: Path
     /// What is wrong, once something is.
     var violation: String?
+    /// When the daemon must have ended.
+    var stopLimit: Int64 = .max
     /// How far the run is.
     var stage = Stage.disturbed
     var daemonRandom: SplitMix64
@@ -103,6 +108,8 @@ final class World {
         case recovering
         /// Every page must be subscribed, and gets a last message.
         case settled
+        /// They have it, and nothing is on its way.
+        case quiet
         /// The daemon was asked to end.
         case ending
     }
@@ -146,6 +153,20 @@ final class World {
 
     func plan(_ kind: Happening.Kind, in span: Nanoseconds, _ subject: Int, _ detail: Int = 0) {
         agenda.plan(kind, at: clock + max(0, span.count), subject, detail)
+    }
+
+    /// The daemon reads the boot clock.
+    func readClock() -> Int64 {
+        spend()
+        return clock
+    }
+
+    func channel(named name: [UInt8]) -> Channel? {
+        // The name is "run", its number, ":status".
+        guard let index = Int(String(decoding: name.dropFirst(3).dropLast(7), as: UTF8.self)),
+            channels.indices.contains(index), channels[index].name == name
+        else { return nil }
+        return channels[index]
     }
 
     // MARK: - Time passes

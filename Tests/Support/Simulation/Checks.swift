@@ -1,0 +1,154 @@
+@testable import Relay
+
+/// What must hold of the daemon at all times, seen from inside.
+struct Checks {
+    /// Links whose present wait is known: slot and generation, and when it ends.
+    private struct Wait: Hashable {
+        let link: SlotID
+        let deadline: Instant
+    }
+
+    /// Worlds of so many pages are looked at whole after every turn; larger ones now and then.
+    private static let smallWorld = 64
+
+    private let plan: Plan
+    private var turns = 0
+    private var waits: [SlotID: Instant] = [:]
+    private(set) var hasLookedAtQuiet = false
+
+    init(_ plan: Plan) { self.plan = plan }
+
+    /// Looks at the daemon after a turn.
+    mutating func look(at relay: borrowing Relay<SimulatedSys>, in world: World) {
+        turns += 1
+        if relay.metrics.ledgerImbalances > 0 { world.fail("a ledger does not balance") }
+        lookAtTimers(relay, in: world)
+        lookAtLinks(relay, in: world)
+        let isSmall = plan.pages <= Self.smallWorld
+        guard turns % (isSmall ? 4 : 4096) == 0 || world.stage == .ending && isSmall else { return }
+        lookAtLedgers(relay, in: world)
+        lookAtDescriptors(relay, in: world)
+        if isSmall { lookAtBackoff(relay, in: world) }
+    }
+
+    /// No timer is later than its turn and the time for which the daemon stood still.
+    private func lookAtTimers(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
+        guard let next = relay.loop.wheel.nextExpiry else { return }
+        let late = relay.loop.now - next
+        // Every socket is looked at before a timer may say that something has not come.
+        let look = Nanoseconds.milliseconds(plan.faults.contains(.shortEventList) ? 400 : 60)
+        let slow = Nanoseconds.milliseconds(plan.faults.contains(.slowTurn) ? 2000 : 0)
+        let size = Nanoseconds(Int64(plan.pages) * 200_000)
+        if late > look + slow + size {
+            world.fail("a timer is \(late.milliseconds) ms late")
+        }
+    }
+
+    /// A Redis that is well loses no link.
+    private func lookAtLinks(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
+        guard !relay.metrics.redisLinkFailures.isEmpty,
+            !plan.faults.list.contains(where: { $0.harmsLinks })
+        else { return }
+        world.fail("a link was lost, and Redis was well: \(relay.metrics.redisLinkFailures)")
+    }
+
+    /// Every message is accounted for, for each browser and for all of them (I9).
+    private func lookAtLedgers(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
+        var queued = 0
+        var bytes = 0
+        for id in relay.clients.ids {
+            let output = relay.clients[id].socket.output
+            let count = output.messageCount
+            queued += count
+            bytes += output.count
+            if !relay.clients[id].ledger.isBalanced(queued: count) {
+                world.fail("the ledger of a client does not balance")
+            }
+            if output.count > Relay<SimulatedSys>.clientQueueLimit + 70_000 {
+                world.fail("\(output.count) bytes wait for one client")
+            }
+        }
+        if !relay.metrics.ledger.isBalanced(queued: queued) {
+            world.fail("the ledger of all clients does not balance: \(relay.metrics.ledger)")
+        }
+        if relay.loop.bufferedBytes > plan.settings.memoryBudget + (1 << 20) {
+            world.fail("\(relay.loop.bufferedBytes) bytes are buffered, over the budget")
+        }
+    }
+
+    /// Each descriptor is that of a client, a link or a listener.
+    private func lookAtDescriptors(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
+        var known = world.listeners.count
+        for id in relay.clients.ids where relay.clients[id].socket.isOpen { known += 1 }
+        for id in relay.links.ids where relay.links[id].socket.isOpen { known += 1 }
+        if known != world.openDescriptors {
+            world.fail("\(world.openDescriptors) descriptors are open, and \(known) are known")
+        }
+    }
+
+    /// Waits before another attempt lie within their bounds, and are drawn.
+    private mutating func lookAtBackoff(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
+        for id in relay.links.ids {
+            guard relay.links[id].machine.state == .backingOff else {
+                waits[id] = nil
+                continue
+            }
+            let deadline = relay.links[id].machine.nextDeadline
+            guard waits[id] != deadline else { continue }
+            let others = waits.values.count { $0 == deadline }
+            waits[id] = deadline
+            if others > 1 { world.fail("three links wait for the same instant") }
+            let wait = deadline - relay.loop.now
+            let settings = plan.settings
+            if wait > settings.redisRetryMax || wait > settings.redisRetryBase * 243 {
+                world.fail("a link waits for \(wait.milliseconds) ms")
+            }
+            let attempts = Int64(relay.links[id].machine.failedAttempts)
+            let slack = Nanoseconds.milliseconds(2000)
+            if wait + slack < settings.redisRetryBase, attempts > 0 {
+                world.fail("a link waits for \(wait.milliseconds) ms only")
+            }
+        }
+    }
+
+    /// All is well, and nothing is on its way: nothing may be left over.
+    mutating func lookAtQuiet(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
+        hasLookedAtQuiet = true
+        let subscribed = world.pages.count { $0.state == .open }
+        if Int(relay.metrics.connectionsActive) < subscribed {
+            world.fail(
+                "\(relay.metrics.connectionsActive) connections are active, and \(subscribed)"
+                    + " pages are open")
+        }
+        var live = 0
+        for id in relay.links.ids
+        where relay.links[id].machine.isLive && relay.links[id].machine.purpose != .probe {
+            live += 1
+        }
+        if live < subscribed { world.fail("\(live) links are live for \(subscribed) pages") }
+    }
+
+    /// The daemon has ended: nothing is left.
+    func lookAtEnd(_ relay: borrowing Relay<SimulatedSys>, fatal: String?, in world: World) {
+        if let fatal {
+            // At the start a Redis that does not answer ends the process.
+            guard !world.hasServed, plan.faults.list.contains(where: { $0.harmsLinks }) else {
+                return world.fail("the daemon has ended: \(fatal)")
+            }
+            return
+        }
+        guard world.stage == .ending else { return world.fail("the daemon ended unasked") }
+        if world.openDescriptors != 0 {
+            world.fail("\(world.openDescriptors) descriptors are open after the end")
+        }
+        if relay.clients.count != 0 || relay.links.count != 0 {
+            world.fail("\(relay.clients.count) clients and \(relay.links.count) links are left")
+        }
+        if relay.loop.bufferedBytes != 0 {
+            world.fail("\(relay.loop.bufferedBytes) bytes are buffered after the end")
+        }
+        if relay.loop.wheel.armedCount > 5 {
+            world.fail("\(relay.loop.wheel.armedCount) timers are armed after the end")
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import Logging
+
+@testable import Relay
+
+/// One run: the daemon in the world that a seed has made, until it has ended or something is wrong.
+final class Simulation {
+    /// What came of a run.
+    struct Outcome {
+        /// What is wrong; nil where nothing is.
+        var violation: String?
+        /// The hash of all that has happened.
+        var hash: UInt64 = 0
+        /// The time that has passed in the world.
+        var span = Nanoseconds.zero
+        /// The turns of the daemon's loop and what happened outside it.
+        var events: UInt64 = 0
+        /// The faults that were there together.
+        var pairs: [UInt64] = []
+        /// The last that happened.
+        var lines: [String] = []
+    }
+
+    private let world: World
+    private var relay: Relay<SimulatedSys>
+    private var checks: Checks
+
+    init(_ plan: Plan, log: @escaping (String) -> any LogHandler = { _ in SilentLog() }) {
+        world = World(plan)
+        relay = Relay(
+            sys: SimulatedSys(world: world), settings: plan.settings,
+            options: RelayOptions(
+                connectionLimit: plan.connectionLimit, clientLimit: 2 * plan.connectionLimit,
+                version: "simulated"),
+            log: RelayLog(log))
+        checks = Checks(plan)
+    }
+
+    /// Runs to the end.
+    func run() -> Outcome {
+        relay.start()
+        var isStopped = false
+        while world.violation == nil, !isStopped {
+            relay.turn()
+            if relay.phase == .serving { world.hasServed = true }
+            checks.look(at: relay, in: world)
+            if world.stage == .quiet, !checks.hasLookedAtQuiet {
+                checks.lookAtQuiet(relay, in: world)
+            }
+            if case .stopped(let fatal) = relay.phase {
+                checks.lookAtEnd(relay, fatal: fatal, in: world)
+                isStopped = true
+            }
+            if world.clock > world.stopLimit, !isStopped {
+                world.fail("the daemon was asked to end and has not")
+            }
+        }
+        var outcome = Outcome()
+        outcome.violation = world.violation
+        outcome.hash = world.record.hash
+        outcome.span = Nanoseconds(world.clock - world.start)
+        outcome.events = world.happenings + UInt64(world.turnCount)
+        outcome.pairs = world.pairs
+        if world.violation != nil { outcome.lines = world.record.lines(last: 80, from: world.start) }
+        return outcome
+    }
+}
+
+/// A log that nobody reads.
+struct SilentLog: LogHandler {
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.critical
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {}
+}

@@ -1,0 +1,143 @@
+@testable import Relay
+
+// What goes wrong, when, and when it ends.
+extension World {
+    /// How long everything has to settle after the last message.
+    private static let settlingTime = Nanoseconds.seconds(8)
+
+    /// Plans the whole run.
+    func planRun() {
+        for channel in channels {
+            plan(.publish, in: actorDice.around(plan.messageInterval), channel.index)
+        }
+        for fault in plan.faults.list {
+            if fault.comesAndGoes {
+                plan(.fault, in: .seconds(2) + faultDice.around(plan.faultInterval), fault.rawValue)
+            } else {
+                active.insert(fault)
+            }
+        }
+        for fault in active.list { pairs[fault.rawValue] |= active.rawValue }
+        let duration = plan.duration
+        plan(.stage, in: duration, Stage.recovering.rawValue)
+        let recovered = duration + plan.recoveryLimit
+        plan(.stage, in: recovered, Stage.settled.rawValue)
+        plan(.stage, in: recovered + Self.settlingTime, Stage.quiet.rawValue)
+        plan(.stage, in: recovered + Self.settlingTime + .seconds(2), Stage.ending.rawValue)
+        let settings = plan.settings
+        // Each client may take its time for the close handshake, but no longer than the limit.
+        stopLimit =
+            clock
+            + (recovered + Self.settlingTime + settings.drainDelay + settings.drainWindow
+                + settings.shutdownTimeout + .seconds(4)).count
+    }
+
+    /// A fault begins, where `detail` is 0, or ends.
+    func changeFault(_ number: Int, _ detail: Int) {
+        guard let fault = Fault(rawValue: number), stage == .disturbed else { return }
+        guard detail == 0 else {
+            end(fault)
+            return
+        }
+        let span = faultDice.span(.milliseconds(100), .seconds(40))
+        note(.fault, number, Int(span.milliseconds))
+        active.insert(fault)
+        notePairs(of: fault)
+        begin(fault, for: span)
+        plan(.fault, in: span, number, 1)
+        plan(.fault, in: span + faultDice.around(plan.faultInterval), number)
+    }
+
+    private func notePairs(of fault: Fault) {
+        pairs[fault.rawValue] |= active.rawValue
+        for other in active.list { pairs[other.rawValue] |= 1 << UInt64(fault.rawValue) }
+    }
+
+    private func begin(_ fault: Fault, for span: Nanoseconds) {
+        switch fault {
+        case .suspend: sleep(faultDice.span(.milliseconds(300), .seconds(3600)).count)
+        case .standstill:
+            dueStandstill = (
+                faultDice.span(.milliseconds(110), .seconds(120)).count, faultDice.pick(1...30)
+            )
+        case .interruptedWait: isInterrupted = true
+        case .wallJump: jump()
+        case .browserPathDead:
+            for page in pages where faultDice.chance(0.3) { page.path.isDead = true }
+        case .redisPathDead:
+            redisPath.isDead = true
+            probeLinks()
+        case .redisReset: resetLinks()
+        case .redisRestart: redis.become(.down, for: span)
+        case .redisStall: redis.become(.stalled, for: span)
+        case .redisLoading: redis.become(.loading, for: span)
+        case .redisKill: redis.killOne(reset: faultDice.chance(0.5))
+        case .burst:
+            channels[faultDice.pick(0...channels.count - 1)]
+                .beginBurst(of: faultDice.pick(10...1000), in: self)
+        default: break
+        }
+    }
+
+    private func end(_ fault: Fault) {
+        active.remove(fault)
+        note(.fault, fault.rawValue, 0)
+        switch fault {
+        case .browserPathDead: for page in pages { page.path.isDead = false }
+        case .redisPathDead: redisPath.isDead = false
+        case .lookUpHang: break
+        default: break
+        }
+    }
+
+    private func jump() {
+        let span = faultDice.span(.milliseconds(5), .seconds(7200)).count
+        let signed = faultDice.chance(0.5) ? span : -span
+        wallOffset += signed
+        wallOffsets.append(wallOffset)
+        note(.wall, Int(signed))
+    }
+
+    private func probeLinks() {
+        for connection in connections {
+            guard let connection, !connection.isClosed, connection.keepAlive != nil else { continue }
+            plan(.keepAlive, in: .seconds(1), Int(connection.descriptor))
+        }
+    }
+
+    /// The network resets connections to Redis, and neither end has asked for it.
+    private func resetLinks() {
+        for connection in connections {
+            guard let connection, case .redis(let server) = connection.peer, !connection.isFailed,
+                connection.isDecided, connection.dialError == nil, faultDice.chance(0.5)
+            else { continue }
+            server.networkReset(connection)
+            plan(.resetArrives, in: .zero, Int(connection.descriptor))
+        }
+    }
+
+    // MARK: - Stages
+
+    func enter(_ stage: Stage) {
+        self.stage = stage
+        note(.stage, stage.rawValue)
+        switch stage {
+        case .disturbed: break
+        case .recovering: heal()
+        case .settled: for channel in channels { channel.publish(in: self) }
+        case .quiet: for page in pages { page.checkSettled() }
+        case .ending: signals.append(15)
+        }
+    }
+
+    /// Nothing goes wrong any more.
+    private func heal() {
+        for fault in active.list where fault.comesAndGoes { end(fault) }
+        active = []
+        dueStandstill = (0, 0)
+        redisPath.isDead = false
+        redisPath.loss = 0
+        redis.recover()
+        for page in pages { page.reform() }
+    }
+}
