@@ -72,7 +72,7 @@ struct Record {
 extension Record.Entry {
     fileprivate var text: String {
         switch kind {
-        case .wait: "wait: \(first) events\(second == 0 ? ", not all" : "")"
+        case .wait: "wait: \(first) events\(second == 0 ? "" : ", not all")"
         case .accept: "accept: descriptor \(first)"
         case .listen: "listen: descriptor \(first)"
         case .look: "look-up \(first): \(second) addresses"

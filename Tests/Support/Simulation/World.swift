@@ -187,15 +187,17 @@ final class World {
     }
 
     /// The daemon stands still, and everything else goes on.
-    func standStill(_ span: Int64) {
+    func standStill(_ wanted: Int64) {
+        let span = withinDisturbance(wanted)
         note(.standstill, Int(span))
         stoodStill += span
         pass(span)
     }
 
     /// The machine sleeps: the monotonic clock stands still, and nothing reaches it.
-    func sleep(_ span: Int64) {
+    func sleep(_ wanted: Int64) {
         guard !isAsleep else { return }
+        let span = withinDisturbance(wanted)
         note(.suspend, Int(span))
         isAsleep = true
         stoodStill += span
@@ -203,6 +205,11 @@ final class World {
         pass(span)
         slept += clock - begun
         isAsleep = false
+    }
+
+    /// A span that ends before things cease to go wrong.
+    private func withinDisturbance(_ span: Int64) -> Int64 {
+        max(0, min(span, start + plan.duration.count - clock - 1_000_000))
     }
 
     func happen(_ next: Happening) {
