@@ -6,8 +6,10 @@ final class Channel {
     let name: [UInt8]
     /// When each message was published: message 1 first.
     private(set) var times: [Int64] = []
-    /// When a subscription of the channel last ended without the daemon's doing.
+    /// When a subscription of the channel last ended.
     var brokenAt: Int64?
+    /// When one last began.
+    var subscribedAt: Int64 = 0
     private var burst = 0
 
     init(_ index: Int) {

@@ -106,7 +106,9 @@ extension Page {
                     return
                 }
             } else if !Payload.isOversized(channel.index, number, world.plan) {
-                guard let brokenAt = channel.brokenAt, brokenAt >= connectedAt else {
+                guard let brokenAt = channel.brokenAt, brokenAt >= connectedAt,
+                    channel.times[number - 1] <= channel.subscribedAt
+                else {
                     return world.fail("page \(index) misses message \(number) without a cause")
                 }
             }

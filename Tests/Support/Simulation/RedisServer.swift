@@ -94,15 +94,15 @@ final class RedisServer {
     private func forget(_ descriptor: Int32) {
         guard let session = sessions.removeValue(forKey: descriptor) else { return }
         world.note(.sessionEnd, Int(descriptor))
+        for name in session.state.channels { world.channel(named: name)?.brokenAt = world.clock }
         broker.remove(Self.id(descriptor), session: session.state)
         if order.count > 2 * sessions.count + 64 {
             order.removeAll { sessions[$0] == nil }
         }
     }
 
-    /// Ends a connection from this side; the channel's messages are missed from now on.
+    /// Ends a connection from this side.
     private func drop(_ session: Session, reset: Bool) {
-        for name in session.state.channels { world.channel(named: name)?.brokenAt = world.clock }
         forget(session.connection.descriptor)
         if reset { world.resetPeer(session.connection) } else { world.closePeer(session.connection) }
     }
@@ -148,9 +148,11 @@ final class RedisServer {
             arguments, of: input.span, by: Self.id(session.connection.descriptor),
             session: &session.state, reply: &reply)
         if name == "SUBSCRIBE", words.count > 1 {
-            let channel = world.channel(named: words[1])?.index ?? -1
-            world.note(.subscribed, Int(session.connection.descriptor), channel)
-            if channel < 0 { world.fail("the daemon subscribed to a channel of nobody") }
+            let channel = world.channel(named: words[1])
+            channel?.subscribedAt = world.clock
+            world.note(
+                .subscribed, Int(session.connection.descriptor), channel?.index ?? -1)
+            if channel == nil { world.fail("the daemon subscribed to a channel of nobody") }
         }
         // The greeting ends with one of them, and the dial with the greeting.
         if name == "SUBSCRIBE" || name == "PING" { world.dialEnds(session.connection) }
