@@ -5,8 +5,9 @@ import Simulation
 enum Command {
     private static let usage = """
         usage: simulate --seeds N [--first SEED] [--jobs N]    many seeds, in parallel processes
-               simulate --seed SEED [--pages N] [--seconds N] [--faults A,B] [--log] [--shrink]
-               simulate --production PAGES HOURS [--seed SEED]
+               simulate --seed SEED [--pages N] [--seconds N] [--faults A,B] [--shrink]
+                        [--lines N] [--log]
+               simulate --production PAGES [--hours N] [--seed SEED]
         """
 
     static func run(_ arguments: [String]) {
@@ -50,7 +51,8 @@ enum Command {
         print("seed \(seed): \(Simulator.describe(seed, change))")
         var log: (@Sendable (String) -> Void)?
         if options.has("--log") { log = { line in print(line) } }
-        let result = Simulator.run(seed, change, logsTo: log)
+        let kept = options.take("--lines").flatMap { Int($0) } ?? 80
+        let result = Simulator.run(seed, change, keeping: kept, logsTo: log)
         print("hash \(String(result.hash, radix: 16)), \(result.events) events")
         finish(result)
     }

@@ -19,7 +19,7 @@ struct Record {
     }
 
     /// How much is kept to be read.
-    private static let kept = 4096
+    var kept = 80
 
     private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     private var entries: [Entry] = []
@@ -29,10 +29,10 @@ struct Record {
         mix(UInt64(bitPattern: time) &* 31 ^ UInt64(kind.rawValue))
         mix(UInt64(bitPattern: first) &* 0x9E37_79B9 ^ UInt64(bitPattern: second))
         let entry = Entry(time: time, kind: kind, first: first, second: second)
-        if entries.count < Self.kept {
+        if entries.count < kept {
             entries.append(entry)
         } else {
-            entries[count % Self.kept] = entry
+            entries[count % kept] = entry
         }
         count += 1
     }
@@ -57,10 +57,9 @@ struct Record {
     }
 
     /// The last happenings as lines, oldest first; times count from `start`.
-    func lines(last: Int, from start: Int64) -> [String] {
-        let held = min(entries.count, last)
-        return (count - held..<count).map { position in
-            let entry = entries[position % Self.kept]
+    func lines(from start: Int64) -> [String] {
+        (count - entries.count..<count).map { position in
+            let entry = entries[position % kept]
             let micros = (entry.time - start) / 1000
             let fraction = String(micros % 1_000_000)
             let padding = String(repeating: "0", count: 6 - fraction.count)

@@ -91,10 +91,19 @@ final class RedisServer {
     /// The network has taken bytes.
     func drained(_ connection: Connection) {}
 
+    /// The daemon gets no more messages on a connection.
+    func noteBreak(of connection: Connection) {
+        if let session = sessions[connection.descriptor] { noteBreak(of: session) }
+    }
+
+    private func noteBreak(of session: Session) {
+        for name in session.state.channels { world.channel(named: name)?.brokenAt = world.clock }
+    }
+
     private func forget(_ descriptor: Int32) {
         guard let session = sessions.removeValue(forKey: descriptor) else { return }
         world.note(.sessionEnd, Int(descriptor))
-        for name in session.state.channels { world.channel(named: name)?.brokenAt = world.clock }
+        noteBreak(of: session)
         broker.remove(Self.id(descriptor), session: session.state)
         if order.count > 2 * sessions.count + 64 {
             order.removeAll { sessions[$0] == nil }

@@ -40,25 +40,28 @@ package enum Simulator {
 
     /// Runs a seed.
     package static func run(
-        _ seed: UInt64, _ change: Change = Change(), logsTo log: (@Sendable (String) -> Void)? = nil
+        _ seed: UInt64, _ change: Change = Change(), keeping lines: Int = 80,
+        logsTo log: (@Sendable (String) -> Void)? = nil
     ) -> Result {
-        run(Plan(seed: seed, change: planned(change)), logsTo: log)
+        run(Plan(seed: seed, change: planned(change)), keeping: lines, logsTo: log)
     }
 
     /// Runs the production configuration.
     package static func runProduction(pages: Int, hours: Int64, seed: UInt64) -> Result {
-        run(Plan.production(seed: seed, pages: pages, hours: hours), logsTo: nil)
+        run(Plan.production(seed: seed, pages: pages, hours: hours), keeping: 80, logsTo: nil)
     }
 
-    private static func run(_ plan: Plan, logsTo log: (@Sendable (String) -> Void)?) -> Result {
+    private static func run(
+        _ plan: Plan, keeping lines: Int, logsTo log: (@Sendable (String) -> Void)?
+    ) -> Result {
         let simulation: Simulation
         if let log {
             let sink = LineSink(write: log)
-            simulation = Simulation(plan) { label in
+            simulation = Simulation(plan, keeping: lines) { label in
                 JSONLogHandler(label: label, level: .debug, sink: sink, now: { 0 })
             }
         } else {
-            simulation = Simulation(plan)
+            simulation = Simulation(plan, keeping: lines)
         }
         let outcome = simulation.run()
         return Result(

@@ -20,16 +20,6 @@ extension World {
         for fault in active.list { pairs[fault.rawValue] |= active.rawValue }
         let duration = plan.duration
         plan(.stage, in: duration, Stage.recovering.rawValue)
-        let recovered = duration + plan.recoveryLimit
-        plan(.stage, in: recovered, Stage.settled.rawValue)
-        plan(.stage, in: recovered + Self.settlingTime, Stage.quiet.rawValue)
-        plan(.stage, in: recovered + Self.settlingTime + .seconds(2), Stage.ending.rawValue)
-        let settings = plan.settings
-        // Each client may take its time for the close handshake, but no longer than the limit.
-        stopLimit =
-            clock
-            + (recovered + Self.settlingTime + settings.drainDelay + settings.drainWindow
-                + settings.shutdownTimeout + .seconds(4)).count
     }
 
     /// A fault begins, where `detail` is 0, or ends.
@@ -119,15 +109,43 @@ extension World {
     // MARK: - Stages
 
     func enter(_ stage: Stage) {
+        if stage == .recovering, self.stage == .recovering {
+            return awaitRecovery(until: recoveryLimit)
+        }
         self.stage = stage
         note(.stage, stage.rawValue)
         switch stage {
         case .disturbed: break
         case .recovering: heal()
-        case .settled: for channel in channels { channel.publish(in: self) }
-        case .quiet: for page in pages { page.checkSettled() }
-        case .ending: signals.append(15)
+        case .settled:
+            for channel in channels { channel.publish(in: self) }
+            plan(.stage, in: Self.settlingTime, Stage.quiet.rawValue)
+        case .quiet:
+            for page in pages { page.checkSettled() }
+            plan(.stage, in: .seconds(2), Stage.ending.rawValue)
+        case .ending:
+            signals.append(15)
+            let settings = plan.settings
+            // Each client may take its time for the close handshake, but no longer than the limit.
+            stopLimit =
+                clock
+                + (settings.drainDelay + settings.drainWindow + settings.shutdownTimeout
+                    + .seconds(2)).count
         }
+    }
+
+    /// Whether every page that wants to be is subscribed.
+    private var isRecovered: Bool {
+        let wanting = pages.filter(\.wantsToBeSubscribed)
+        return redis.subscriberCount >= wanting.count
+            && wanting.allSatisfy { $0.state == .open && $0.told.isLive }
+    }
+
+    /// Looks whether all have come back; they have the limit for it.
+    private func awaitRecovery(until limit: Int64) {
+        guard !isRecovered, clock < limit else { return enter(.settled) }
+        recoveryLimit = limit
+        plan(.stage, in: .seconds(2), Stage.recovering.rawValue)
     }
 
     /// Nothing goes wrong any more.
@@ -139,5 +157,7 @@ extension World {
         redisPath.loss = 0
         redis.recover()
         for page in pages { page.reform() }
+        recoveryLimit = clock + plan.recoveryLimit.count
+        plan(.stage, in: .seconds(6), Stage.recovering.rawValue)
     }
 }

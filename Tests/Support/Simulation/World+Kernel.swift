@@ -183,10 +183,12 @@ extension World {
         openDescriptors -= 1
         dialEnds(connection)
         note(.close, Int(descriptor), reset ? 1 : 0)
-        guard connection.isDecided, connection.dialError == nil, !connection.isFailed else {
+        if case .redis(let server) = connection.peer { server.noteBreak(of: connection) }
+        guard connection.isDecided, connection.dialError == nil else {
             connections[Int(descriptor)] = nil
             return
         }
+        guard !connection.isFailed else { return sendReset(connection) }
         // Unread bytes make the kernel answer with a reset, and what was to be sent is lost (RFC
         // 2525, section 2.17).
         if reset || !connection.toDaemon.isEmpty {

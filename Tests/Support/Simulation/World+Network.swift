@@ -216,7 +216,11 @@ extension World {
         connection.failure = error
         connection.fromDaemon = []
         connection.outbox = []
-        if connection.isClosed { connections[Int(connection.descriptor)] = nil }
+        if case .redis(let server) = connection.peer { server.noteBreak(of: connection) }
+        if connection.isClosed {
+            // The peer learns of it when it asks.
+            plan(.resetLeaves, in: Self.peerKeepAlive, Int(connection.descriptor))
+        }
         touch(connection)
     }
 

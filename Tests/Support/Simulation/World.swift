@@ -66,6 +66,8 @@ final class World {
     var redisPath: Path
     /// What is wrong, once something is.
     var violation: String?
+    /// When every page must be subscribed again.
+    var recoveryLimit: Int64 = .max
     /// When the daemon must have ended.
     var stopLimit: Int64 = .max
     /// How far the run is.
