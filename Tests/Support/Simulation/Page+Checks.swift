@@ -128,7 +128,9 @@ extension Page {
         // Whichever way the wall clock has jumped since, the notice may speak of either time.
         return world.wallOffsets.contains { offset in
             let moment = (drifted + offset) / 1_000_000
-            return told.gaps.contains { $0.contains(moment) || $0.contains(moment - 1) }
+            return told.gaps.contains {
+                $0.lowerBound - 1 - world.plan.tolerance <= moment && moment <= $0.upperBound
+            }
         }
     }
 

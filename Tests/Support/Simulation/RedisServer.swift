@@ -48,8 +48,13 @@ final class RedisServer {
     private var arguments: [Range<Int>] = []
 
     var takesPublications: Bool { condition == .well }
-    /// How many clients are subscribed.
-    var subscriberCount: Int { sessions.values.count { !$0.state.channels.isEmpty } }
+    /// How many clients, that are still there, are subscribed to a channel.
+    func subscriberCount(of channel: Channel) -> Int {
+        broker.receivers(of: channel.name).count { id in
+            guard let connection = sessions[Int32(id.index)]?.connection else { return false }
+            return !connection.isClosed && !connection.isFailed
+        }
+    }
 
     // MARK: - Connections
 

@@ -136,9 +136,12 @@ extension World {
 
     /// Whether every page that wants to be is subscribed.
     private var isRecovered: Bool {
-        let wanting = pages.filter(\.wantsToBeSubscribed)
-        return redis.subscriberCount >= wanting.count
-            && wanting.allSatisfy { $0.state == .open && $0.told.isLive }
+        var wanting = channels.map { _ in 0 }
+        for page in pages where page.wantsToBeSubscribed {
+            guard page.state == .open, page.told.isLive else { return false }
+            wanting[page.channel.index] += 1
+        }
+        return channels.allSatisfy { redis.subscriberCount(of: $0) >= wanting[$0.index] }
     }
 
     /// Looks whether all have come back; they have the limit for it.
