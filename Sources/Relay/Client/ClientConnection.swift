@@ -287,6 +287,7 @@ struct ClientConnection: ~Copyable {
         guard takesMessages, !isLive else { return }
         isLive = true
         ping(now: now, &reply)
+        idleDeadline = now + settings.pongTimeout
         let interval = max(1, settings.pingInterval.count)
         pingDeadline = now + Nanoseconds(Int64(phase % UInt64(interval)) + 1)
     }
@@ -354,7 +355,8 @@ struct ClientConnection: ~Copyable {
             case .open: break
             }
         }
-        if now >= idleDeadline, isAskedAgain {
+        // Who was not pinged had nothing to answer (I2).
+        if now >= idleDeadline, isAskedAgain || !isLive {
             heard(now: now)
             if isLive { ping(now: now, &reply) }
             return .none

@@ -64,6 +64,24 @@ import WSFrame
         #expect(page.messages == ["ping", "ping"])
     }
 
+    @Test func aPageThatWasNeverPingedHasNothingToAnswer() {
+        let daemon = SimulatedDaemon {
+            $0.pongTimeout = .seconds(20)
+            $0.redisMaxRetries = 0
+        }
+        daemon.redis.isSilent = true
+        let page = daemon.open()
+        // The upgrade is completed without the subscription, and no ping may go out (I2).
+        daemon.advance(.seconds(19))
+        #expect(page.status == 101)
+        #expect(page.messages == [])
+        daemon.redis.isSilent = false
+        daemon.advance(.seconds(60))
+        #expect(page.messages.first == "ping")
+        let pinged = page.messages.count
+        #expect(page.closeCode == 1008 && pinged >= 3)
+    }
+
     @Test func silenceForThePongTimeoutEndsWith1008AndNoHangup() {
         let daemon = SimulatedDaemon()
         let page = daemon.open()

@@ -99,9 +99,12 @@ struct Checks {
             guard waits[id] != deadline else { continue }
             let others = waits.values.count { $0 == deadline }
             waits[id] = deadline
-            if others > 1 { world.fail("three links wait for the same instant") }
             let wait = deadline - relay.loop.now
             let settings = plan.settings
+            // Those that wait for the longest time there is may well end together.
+            if others > 1, wait + .milliseconds(2000) < settings.redisRetryMax {
+                world.fail("three links wait for the same instant")
+            }
             if wait > settings.redisRetryMax || wait > settings.redisRetryBase * 243 {
                 world.fail("a link waits for \(wait.milliseconds) ms")
             }

@@ -30,7 +30,8 @@ extension World {
     private func retransmission(_ stream: inout Stream) -> Nanoseconds {
         stream.retransmissions = min(stream.retransmissions + 1, 10)
         let wait = Nanoseconds.milliseconds(200 << Int64(stream.retransmissions - 1))
-        return min(Self.longestRetransmission, wait)
+        // While the machine sleeps the other ends are patient, and go on soon after.
+        return min(isAsleep ? .milliseconds(100) : Self.longestRetransmission, wait)
     }
 
     // MARK: - From the daemon
