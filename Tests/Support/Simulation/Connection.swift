@@ -64,6 +64,8 @@ final class Connection {
     /// When it was dialed.
     var dialedAt: Int64 = 0
     var port: UInt16 = 0
+    /// Nobody is at the address that was dialed, and nobody says so.
+    var isToNobody = false
     /// The daemon has closed the descriptor.
     var isClosed = false
     var token: Token?

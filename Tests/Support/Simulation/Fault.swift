@@ -10,7 +10,7 @@ enum Fault: Int, CaseIterable {
     // The network.
     case latency, loss, narrowPath, browserPathDead, redisPathDead, redisReset
     // Names.
-    case lookUpFailure, lookUpHang
+    case lookUpFailure, lookUpHang, deadAddress
     // Redis.
     case redisRestart, redisStall, redisErrors, redisGarbage, redisKill, redisLoading, redisOld
     case redisOverrun

@@ -173,7 +173,8 @@ extension Page {
             !Payload.isOversized(channel.index, channel.count, world.plan)
         {
             world.fail(
-                "page \(index) has message \(told.last ?? 0) and not the last one, \(channel.count)")
+                "page \(index) has message \(told.last ?? 0) and not the last one, \(channel.count)"
+            )
         }
     }
 }

@@ -96,7 +96,8 @@ extension Record.Entry {
         case .subscribed: "redis, session \(first): subscribed to channel \(second)"
         case .publish: "redis: message \(second) on channel \(first)"
         case .sessionEnd: "redis, session \(first): ended"
-        case .redis: "redis is \(RedisServer.Condition(rawValue: Int(first)).map { "\($0)" } ?? "?")"
+        case .redis:
+            "redis is \(RedisServer.Condition(rawValue: Int(first)).map { "\($0)" } ?? "?")"
         case .fault:
             "\(Fault(rawValue: Int(first)).map { "\($0)" } ?? "?")"
                 + (second == 0 ? " ends" : " begins, \(second)")

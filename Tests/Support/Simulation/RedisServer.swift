@@ -118,7 +118,11 @@ final class RedisServer {
     /// Ends a connection from this side.
     private func drop(_ session: Session, reset: Bool) {
         forget(session.connection.descriptor)
-        if reset { world.resetPeer(session.connection) } else { world.closePeer(session.connection) }
+        if reset {
+            world.resetPeer(session.connection)
+        } else {
+            world.closePeer(session.connection)
+        }
     }
 
     private static func id(_ descriptor: Int32) -> SlotID {
@@ -166,7 +170,9 @@ final class RedisServer {
             channel?.subscribedAt = world.clock
             world.note(
                 .subscribed, Int(session.connection.descriptor), channel?.index ?? -1)
-            if channel == nil { world.fail("the daemon subscribed to a channel of nobody") }
+            if channel == nil, words[1] != LinkPurpose.probe.channel {
+                world.fail("the daemon subscribed to a channel of nobody")
+            }
         }
         // The greeting ends with one of them, and the dial with the greeting.
         if name == "SUBSCRIBE" || name == "PING" { world.dialEnds(session.connection) }
@@ -183,7 +189,7 @@ final class RedisServer {
     /// What is answered in place of the right answer.
     private func mischief(_ name: String) -> Wrong? {
         if isOld, name == "HELLO" { return .error("ERR unknown command 'HELLO'") }
-        if condition == .loading { return .error("LOADING Redis is loading the dataset in memory") }
+        if condition == .loading { return .error("LOADING Redis is loading its data set") }
         if world.active.contains(.redisErrors), world.faultDice.chance(0.5) {
             return .error(
                 world.faultDice.pick(of: [

@@ -61,5 +61,7 @@ struct SimulatedSys: Sys {
         world.wait(until: deadline, into: &events)
     }
 
+    mutating func unusedMemory() -> Int { 0 }
+
     mutating func releaseMemory() { world.memoryReleases += 1 }
 }

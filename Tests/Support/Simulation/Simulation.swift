@@ -24,7 +24,10 @@ final class Simulation {
     private var relay: Relay<SimulatedSys>
     private var checks: Checks
 
-    init(_ plan: Plan, keeping lines: Int = 80, log: @escaping (String) -> any LogHandler = { _ in SilentLog() }) {
+    init(
+        _ plan: Plan, keeping lines: Int = 80,
+        log: @escaping (String) -> any LogHandler = { _ in SilentLog() }
+    ) {
         world = World(plan)
         world.record.kept = lines
         relay = Relay(
@@ -61,7 +64,9 @@ final class Simulation {
         outcome.span = Nanoseconds(world.clock - world.start)
         outcome.events = world.happenings + UInt64(world.turnCount)
         outcome.pairs = world.pairs
-        if world.violation != nil { outcome.lines = world.record.lines(from: world.start) }
+        if world.violation != nil {
+            outcome.lines = world.record.lines(from: world.start)
+        }
         return outcome
     }
 }

@@ -40,7 +40,8 @@ enum Wire {
             start = offset + 10
         }
         guard length >= 0, bytes.count - start >= length else { return nil }
-        let opcode = bytes[offset] & 0x80 == 0 || bytes[offset] & 0x70 != 0 ? 15 : bytes[offset] & 15
+        let isPlain = bytes[offset] & 0xF0 == 0x80
+        let opcode = isPlain ? bytes[offset] & 15 : 15
         return Frame(opcode: opcode, payload: start..<start + length, end: start + length)
     }
 
@@ -50,7 +51,7 @@ enum Wire {
         guard text.count >= pattern.count else { return nil }
         for start in text.startIndex...text.endIndex - pattern.count
         where text[start..<start + pattern.count].elementsEqual(pattern) {
-            let digits = text[(start + pattern.count)...].prefix { $0 >= 48 && $0 <= 57 || $0 == 45 }
+            let digits = text[(start + pattern.count)...].prefix { (48...57).contains($0) }
             return Int64(String(decoding: digits, as: UTF8.self))
         }
         return nil

@@ -90,7 +90,9 @@ extension World {
 
     private func probeLinks() {
         for connection in connections {
-            guard let connection, !connection.isClosed, connection.keepAlive != nil else { continue }
+            guard let connection, !connection.isClosed, connection.keepAlive != nil else {
+                continue
+            }
             plan(.keepAlive, in: .seconds(1), Int(connection.descriptor))
         }
     }
@@ -130,7 +132,7 @@ extension World {
             stopLimit =
                 clock
                 + (settings.drainDelay + settings.drainWindow + settings.shutdownTimeout
-                    + .seconds(2)).count
+                + .seconds(2)).count
         }
     }
 

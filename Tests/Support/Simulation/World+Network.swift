@@ -237,7 +237,7 @@ extension World {
 
     func decideDial(_ descriptor: Int) {
         guard let connection = connections[descriptor], !connection.isClosed else { return }
-        guard !isDead(connection) else {
+        guard !isDead(connection), !connection.isToNobody else {
             return plan(.dialDecided, in: .seconds(1), descriptor)
         }
         connection.isDecided = true
@@ -297,7 +297,20 @@ extension World {
         }
         guard let address = SocketAddress(numeric: "127.0.0.1", port: lookUp.port) else { return }
         note(.look, index, 1)
-        answers.append(.resolved(lookUp.token, .addresses([address])))
+        answers.append(.resolved(lookUp.token, .addresses(addresses(of: address))))
+    }
+
+    /// What a name stands for: the server, and addresses at which nobody is, in any order.
+    private func addresses(of server: SocketAddress) -> [SocketAddress] {
+        guard plan.faults.contains(.deadAddress) else { return [server] }
+        var found = [server]
+        for number in 2...3 where networkDice.chance(0.5) {
+            guard let dead = SocketAddress(numeric: "127.0.0.\(number)", port: server.port) else {
+                continue
+            }
+            found.insert(dead, at: networkDice.pick(0...found.count))
+        }
+        return found
     }
 
     // MARK: - The gate
@@ -306,21 +319,23 @@ extension World {
         dialsInFlight += 1
         dialTimes.append(clock)
         let settings = plan.settings
-        if dialsInFlight > settings.redisDialConcurrency {
-            fail(
-                "\(dialsInFlight) dials are in flight, and \(settings.redisDialConcurrency) may be")
+        // A link's addresses are dialed in a race.
+        let allowed = settings.redisDialConcurrency * (plan.faults.contains(.deadAddress) ? 3 : 1)
+        if dialsInFlight > allowed {
+            fail("\(dialsInFlight) dials are in flight, and \(allowed) may be")
         }
         checkDialRate()
     }
 
     /// So many dials as a second permits, and the burst, take a second at least.
     private func checkDialRate() {
+        guard !plan.faults.contains(.deadAddress) else { return }
         let rate = plan.settings.redisDialRate
         let allowed = rate + max(1, rate / 10) + 1
         guard dialTimes.count > allowed else { return }
         let span = clock - dialTimes[dialTimes.count - 1 - allowed]
         if span < 990_000_000 {
-            fail("\(allowed + 1) dials within \(span / 1_000_000) ms, and \(rate) may begin a second")
+            fail("\(allowed + 1) dials in \(span / 1_000_000) ms, and \(rate) a second may begin")
         }
         if dialTimes.count > 4 * allowed { dialTimes.removeFirst(dialTimes.count - 2 * allowed) }
     }
