@@ -10,10 +10,14 @@ HIREDIS_SECONDS ?= 5
 RELEASE := .build/release/status2
 TEST_PACKAGES := redis-server redis-tools python3-venv chromium chromium-driver iproute2 nginx prometheus \
 	haproxy apache2-utils curl
+# How many worlds `make simulate` makes, and the seed of the first.
+SEEDS ?= 1000
+SEED ?= 1
 # How long `make soak` takes.
 SOAK_MINUTES ?= 30
 
 .PHONY: run test test-unit test-integration conformance conformance-quick fuzz fuzz-coverage fuzz-corpus bench build lint clean libraries
+.PHONY: simulate simulate-quick
 .PHONY: chaos chaos-quick soak scale scale-quick test-tools release load-tool ws-echo tests
 .PHONY: against-hiredis
 .NOTPARALLEL:
@@ -25,7 +29,7 @@ run: release
 # the Autobahn suite, which needs a Python that few systems still have.
 test: libraries test-tools
 	@STATUS2_REQUIRE_SERVERS=1 $(MAKE) --no-print-directory test-unit test-integration chaos-quick \
-		scale-quick
+		scale-quick simulate-quick
 	@$(MAKE) --no-print-directory against-hiredis conformance-quick
 
 # No server is needed; what needs one is skipped with its reason.
@@ -82,6 +86,19 @@ against-hiredis: release
 	@Scripts/require python3-venv
 	@Scripts/venv .venv-hiredis Fuzz/requirements.txt
 	@.venv-hiredis/bin/python Fuzz/resp-against-hiredis.py $(RELEASE) $(HIREDIS_SECONDS)
+
+# SEEDS worlds of the simulated relay, from SEED on, in parallel processes (docs/simulation.md).
+simulate: libraries
+	@echo "Simulating $(SEEDS) worlds, from seed $(SEED) on."
+	@Scripts/simulate --seeds $(SEEDS) --first $(SEED)
+
+# The short form, which `make test` includes: 200 worlds that are always the same, and 50 new ones.
+# The traces of some are the same in two processes, and in builds for debugging and for speed.
+simulate-quick: tests
+	@echo "Simulating 200 worlds and 50 new ones."
+	@Scripts/simulate --seeds 200
+	@Scripts/simulate --seeds 50 --first $$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+	@Scripts/same-traces 25
 
 # FUZZ_SECONDS for each harness, then again with the address sanitizer; then the RESP parser against
 # Python's hiredis. What was learnt stays in .build-fuzz, and the next run goes on from there.

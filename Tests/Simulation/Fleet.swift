@@ -70,7 +70,7 @@ final class Fleet {
                     present[index] = take(line)
                 }
             }
-            if Date().timeIntervalSince(shown) > 1 {
+            if isatty(1) == 1, Date().timeIntervalSince(shown) > 1 {
                 shown = Date()
                 show()
             }
@@ -131,7 +131,7 @@ final class Fleet {
             format: "%llu of %llu seeds, %.1f h simulated, %.1f h/s, %.0f events/s,"
                 + " %d of %d fault pairs, %d failures", done, count, hours, hours / wall,
             Double(events) / wall, reached, pairs.count * pairs.count, failures.count)
-        FileHandle.standardOutput.write(Data("\r\(text)".utf8))
+        FileHandle.standardOutput.write(Data((isatty(1) == 1 ? "\r\(text)" : text).utf8))
     }
 
     private func finish() {

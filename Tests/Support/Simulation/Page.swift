@@ -41,6 +41,8 @@ final class Page {
     let path: Path
     unowned let world: World
     var behaviour: Behaviour
+    /// Whether it has always done what the script does.
+    private let isDeployed: Bool
     var state = State.away
     private(set) var connection: Connection?
     private var attempt = 0
@@ -61,6 +63,7 @@ final class Page {
         let plan = world.plan
         path = Path(latency: plan.latency)
         behaviour = Self.draw(plan.faults, &world.actorDice)
+        isDeployed = behaviour == .deployed
         if plan.faults.contains(.loss), world.actorDice.chance(0.5) {
             path.loss = world.actorDice.pick(of: [0.001, 0.02, 0.1])
         }
@@ -93,7 +96,7 @@ final class Page {
 
     /// Whether neither it nor the way to it can be a reason to end its connection.
     var isBlameless: Bool {
-        behaviour == .deployed && path.loss == 0 && path.bytesPerSecond == nil
+        isDeployed && path.loss == 0 && path.bytesPerSecond == nil
             && !world.plan.faults.list.contains { $0.harmsPages }
     }
 
