@@ -132,7 +132,7 @@ extension Page {
         return world.wallOffsets.contains { offset in
             let moment = (drifted + offset) / 1_000_000
             return told.gaps.contains {
-                $0.lowerBound - 1 - world.plan.tolerance <= moment && moment <= $0.upperBound
+                $0.lowerBound - 1 <= moment && moment <= $0.upperBound
             }
         }
     }

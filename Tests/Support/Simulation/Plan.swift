@@ -22,8 +22,6 @@ struct Plan {
     /// The time that a packet takes.
     var latency: Nanoseconds
     var settings = Settings()
-    /// By how much a notice may begin too late.
-    var tolerance: Int64 = 10_000_000
     /// WebSockets that may be open at once.
     var connectionLimit = 40_000
 

@@ -31,8 +31,8 @@ final class RedisServer {
 
     /// Bytes that its kernel holds for it while it does not read.
     private static let window = 1 << 16
-    /// Unsent bytes at which it closes a subscriber's connection.
-    private static let outputLimit = 1 << 20
+    /// Unsent bytes at which it closes a subscriber's connection: as a rule, and where they are few.
+    private static let outputLimits = (asARule: 32 << 20, few: 8192)
 
     unowned var world: World!
     private var broker = Broker(password: nil, version: "simulated")
@@ -223,7 +223,9 @@ final class RedisServer {
                 encoder.bulkString(payload)
                 frames[version] = encoder.bytes
             }
-            let limit = world.active.contains(.redisOverrun) ? 8192 : Self.outputLimit
+            let limit =
+                world.active.contains(.redisOverrun)
+                ? Self.outputLimits.few : Self.outputLimits.asARule
             if session.connection.outbox.count > limit {
                 drop(session, reset: world.faultDice.chance(0.5))
                 continue
