@@ -1,6 +1,8 @@
 # What a person needs: `make run` and `make test`. Both install what is missing, as root or by sudo.
 
 SWIFT ?= swift
+# The simulated machine is a part of the package (see Package.swift).
+export STATUS2_SIMULATION := 1
 # Where `make run` listens: for browsers, and for redis-cli.
 LISTEN ?= 127.0.0.1:9002
 BROKER ?= 127.0.0.1:6379
