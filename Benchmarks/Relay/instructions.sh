@@ -19,8 +19,8 @@ if [ "${1:-}" != --quick ]; then
     # The same sources in a copy, without the lines that ask whether the trace is on.
     copy=$PWD/.build-bench-relay/status2
     mkdir -p "$copy"
-    rm -rf "$copy/Sources" "$copy/Tests" "$copy/Fuzz"
-    cp -R Package.swift Sources Tests Fuzz "$copy"
+    rm -rf "$copy/Sources" "$copy/Tests" "$copy/Fuzz" "$copy/Load"
+    cp -R Package.swift Sources Tests Fuzz Load "$copy"
     grep -l '^ *if trace != nil {.*}$' "$copy"/Sources/Relay/Shell/*.swift |
         xargs sed -i '/^ *if trace != nil {.*}$/d'
     if grep -n 'if trace != nil' "$copy"/Sources/Relay/Shell/*.swift >&2; then
