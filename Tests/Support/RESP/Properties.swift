@@ -87,10 +87,13 @@ package enum Properties {
         let middle = bytes.count / 3
         session.feed(Array(bytes[..<middle]), lines: &lines)
         session.feed(Array(bytes[middle...]), lines: &lines)
+        // The session's limits are those of values and attributes each by itself.
+        let separate = StreamOutcome(parsing: bytes, limits: limits, separatesAttributes: true)
+        let awaitsValue = separate.values.last?.kind == .attribute
         let expected: RESPDecodeSession.Outcome =
-            switch whole.stop {
-            case .betweenValues: .complete
-            case .insideValue: .incomplete(at: UInt64(bytes.count))
+            switch separate.stop {
+            case .betweenValues where !awaitsValue: .complete
+            case .betweenValues, .insideValue: .incomplete(at: UInt64(bytes.count))
             case .error(let error): .malformed(error)
             }
         try expect(session.outcome == expected, "session: \(session.outcome)")
