@@ -40,6 +40,13 @@ struct RedisURL: Equatable {
                 "is not a Redis URL: its scheme is not redis, rediss, unix or redis+sentinel")
         }
         let options = try RedisURLQuery(query)
+        // Nothing goes out in the clear that was meant for TLS.
+        if let usesTLS = options.usesTLS, usesTLS != url.target.usesTLS {
+            throw InvalidValue(
+                usesTLS
+                    ? "asks for TLS by an option, which its scheme has to do: rediss://"
+                    : "has an option against TLS and a scheme for it")
+        }
         url.target.database = options.database ?? url.target.database
         (url.tls, url.remarks) = (options.tls, options.remarks)
         return url

@@ -14,6 +14,8 @@ struct RedisURLQuery: Equatable {
     /// The database, where one is named; it wins over that of the path, as it does elsewhere.
     private(set) var database: Int?
     private(set) var tls = TLSOptions()
+    /// Whether the connection is to be TLS, where an option says so.
+    private(set) var usesTLS: Bool?
     /// What is not taken, in clauses that follow the name of what gave the URL.
     private(set) var remarks: [String] = []
 
@@ -46,6 +48,12 @@ struct RedisURLQuery: Equatable {
         case "ssl_ca_certs", "ssl_ca_file": tls.caFile = value
         case "ssl_certfile": tls.certificateFile = value
         case "ssl_keyfile": tls.keyFile = value
+        case "tls", "ssl":
+            usesTLS = try SettingValue<Bool>.boolean.parse(value, optionNamed: name)
+        case "user", "username", "password", "pass":
+            // To run as another user, or with none, is not what was meant.
+            throw InvalidValue(
+                "has an option \(name): it belongs before the host, as user:password@")
         case "protocol":
             // RESP3 is what is asked for first.
             if value != "3" {
@@ -96,8 +104,6 @@ struct RedisURLQuery: Equatable {
         "max_retry_backoff": "STATUS_REDIS_RETRY_MAX",
         "max_concurrent_dials": "STATUS_REDIS_DIAL_CONCURRENCY",
         "health_check_interval": "STATUS_REDIS_PING_INTERVAL",
-        "username": "the URL's own user",
-        "password": "STATUS_REDIS_PASSWORD",
     ]
 
     /// Options of go-redis (`ParseURL`), redis-py (`from_url`) and Lettuce that say how a pool, a

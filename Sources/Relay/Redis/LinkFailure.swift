@@ -45,6 +45,9 @@ indirect enum LinkFailure: Equatable, Sendable {
     case sentinel(LinkFailure)
     /// Redis refused the user or password (`WRONGPASS`).
     case wrongPassword
+    /// The server refused `AUTH` for another reason, which is said without its own words: they may
+    /// hold the password.
+    case authRefused(String)
     /// Redis asks for a password and none is configured (`NOAUTH`).
     case passwordMissing
     /// The ACL user may not do this (`NOPERM`).
@@ -65,7 +68,9 @@ indirect enum LinkFailure: Equatable, Sendable {
     /// Whether trying again is of no use at start: the configuration is wrong.
     var isFatalAtStart: Bool {
         switch self {
-        case .wrongPassword, .passwordMissing, .noPermission, .badDatabase, .certificate: true
+        case .wrongPassword, .authRefused, .passwordMissing, .noPermission, .badDatabase,
+            .certificate:
+            true
         case .sentinel(let failure): failure.isFatalAtStart
         default: false
         }
@@ -85,11 +90,25 @@ indirect enum LinkFailure: Equatable, Sendable {
                 self = .tooManyClients
             } else if command == "SELECT" {
                 self = .badDatabase(reply)
-            } else if command == "AUTH" || reply.contains("invalid password") {
+            } else if reply.contains("invalid password") {
                 self = .wrongPassword
+            } else if command == "AUTH" {
+                self = .init(authRefusal: reply)
             } else {
                 self = .refusedCommand(reply)
             }
+        }
+    }
+
+    /// Tells apart what servers say to `AUTH`.
+    private init(authRefusal reply: String) {
+        let text = reply.lowercased()
+        if text.contains("without any password") || text.contains("no password is set") {
+            self = .authRefused("a password is set here, and Redis asks for none")
+        } else if text.contains("unknown command") || text.contains("unsupported command") {
+            self = .authRefused("the server does not know AUTH")
+        } else {
+            self = .wrongPassword
         }
     }
 
@@ -148,6 +167,7 @@ indirect enum LinkFailure: Equatable, Sendable {
         case .unknownService: "unknown_service"
         case .sentinel(let failure): failure.isFatalAtStart ? failure.cause : "sentinel"
         case .wrongPassword: "wrong_password"
+        case .authRefused: "auth_refused"
         case .passwordMissing: "password_missing"
         case .noPermission: "no_permission"
         case .badDatabase: "bad_database"
@@ -194,6 +214,7 @@ extension LinkFailure: CustomStringConvertible {
         case .protectedMode:
             "Redis is in protected mode and takes connections of its own machine alone"
         case .wrongPassword: "Redis refused the user or password (WRONGPASS)"
+        case .authRefused(let reason): "Redis refused AUTH: \(reason)"
         case .passwordMissing: "Redis asks for a password (NOAUTH)"
         case .noPermission(let reply): "no permission: \(reply)"
         case .badDatabase(let reply): "the database cannot be selected: \(reply)"

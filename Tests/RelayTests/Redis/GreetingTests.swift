@@ -71,6 +71,28 @@ import Testing
         #expect(daemon.open().messages == ["ping"])
     }
 
+    @Test(arguments: [
+        (
+            "ERR AUTH <password> called without any password configured for the default user.",
+            "Redis asks for none"
+        ),
+        ("ERR unknown command 'AUTH', with args beginning with: 'hunter2'", "does not know AUTH"),
+        ("WRONGPASS invalid username-password pair", "WRONGPASS"),
+        ("ERR invalid password", "WRONGPASS"),
+    ])
+    func aRefusalOfAuthIsCalledWhatItIsAndNeverRepeatsThePassword(refusal: String, named: String) {
+        let daemon = SimulatedDaemon(
+            { $0.redis.password = Secret("hunter2") },
+            redisErrors: ["HELLO": "ERR unknown command", "AUTH": refusal])
+        guard case .stopped(let fatal?) = daemon.phase else {
+            Issue.record("the daemon goes on: \(daemon.phase)")
+            return
+        }
+        #expect(fatal.contains(named))
+        #expect(!fatal.contains("hunter2"))
+        #expect(daemon.log.lines("hunter2").isEmpty)
+    }
+
     @Test func databaseZeroIsNotSelected() {
         let daemon = SimulatedDaemon(
             { $0.redis.database = 0 }, redisErrors: ["SELECT": "ERR SELECT is not allowed"])
