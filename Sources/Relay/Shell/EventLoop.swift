@@ -31,10 +31,10 @@ enum TimerVerdict: Equatable {
 struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
     /// Bytes read from one socket in one turn, at most.
     static var readSize: Int { 64 * 1024 }
-    /// Timers fired in one turn, at most.
-    static var timerLimit: Int { 4096 }
 
     var sys: S
+    /// Timers fired in one turn, at most; the simulated machine makes do with fewer.
+    var timerLimit = 4096
     private var clock: LoopClock
     private(set) var wheel: TimerWheel
     private(set) var pool = BlockPool()
@@ -133,7 +133,7 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
 
     /// Appends the owners of the timers that are due to `owners`; returns what they may conclude.
     mutating func fireTimers(into owners: inout [Token]) -> TimerVerdict {
-        _ = wheel.expire(now: now, limit: Self.timerLimit, into: &owners)
+        _ = wheel.expire(now: now, limit: timerLimit, into: &owners)
         return judgedUntil.map { .judged($0) } ?? .unjudged(now)
     }
 

@@ -28,21 +28,54 @@ struct Checks {
         guard turns % (isSmall ? 4 : 4096) == 0 || world.stage == .ending && isSmall else { return }
         lookAtLedgers(relay, in: world)
         lookAtDescriptors(relay, in: world)
+        lookAtSockets(relay, in: world)
         if isSmall { lookAtBackoff(relay, in: world) }
+    }
+
+    /// How late a timer may be, beside the time for which the daemon stood still.
+    private var lateness: Nanoseconds {
+        // Every socket is looked at before a timer may say that something has not come.
+        let look = Nanoseconds.milliseconds(plan.faults.contains(.shortEventList) ? 400 : 60)
+        let slow = Nanoseconds.milliseconds(plan.faults.contains(.slowTurn) ? 2000 : 0)
+        // A shorter standstill than the loop notices.
+        let stop = LoopClock.tolerance + .milliseconds(1)
+        // A turn for each timer.
+        let turns = plan.timerLimit < 4096 ? Nanoseconds(Int64(plan.pages) * 400_000) : .zero
+        return look + slow + stop + turns + Nanoseconds(Int64(plan.pages) * 200_000)
     }
 
     /// No timer is later than its turn and the time for which the daemon stood still.
     private func lookAtTimers(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
         guard let next = relay.loop.wheel.nextExpiry else { return }
         let late = relay.loop.now - next
-        // Every socket is looked at before a timer may say that something has not come.
-        let look = Nanoseconds.milliseconds(plan.faults.contains(.shortEventList) ? 400 : 60)
-        let slow = Nanoseconds.milliseconds(plan.faults.contains(.slowTurn) ? 2000 : 0)
-        // A shorter standstill than the loop notices.
-        let stop = LoopClock.tolerance + .milliseconds(1)
-        let size = Nanoseconds(Int64(plan.pages) * 200_000)
-        if late > look + slow + size + stop {
-            world.fail("a timer is \(late.milliseconds) ms late")
+        if late > lateness { world.fail("a timer is \(late.milliseconds) ms late") }
+    }
+
+    /// The same of each timer as it was set, whatever the wheel says; nothing waits to be sent for
+    /// longer than the limit; every link serves somebody, and a live one forgets its failures.
+    private func lookAtSockets(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
+        let limit = lateness
+        let earliest = Instant(nanoseconds: (Nanoseconds(relay.loop.now.nanoseconds) - limit).count)
+        for id in relay.clients.ids {
+            if relay.clients[id].socket.armedAt < earliest {
+                world.fail("the timer of a client has not fired")
+            }
+            let oldest = relay.clients[id].socket.output.oldestQueuedAt
+            if oldest != .never, oldest + plan.settings.writeTimeout < earliest {
+                world.fail("bytes wait for a client for longer than they may")
+            }
+        }
+        for id in relay.links.ids {
+            if relay.links[id].socket.armedAt < earliest {
+                world.fail("the timer of a link has not fired")
+            }
+            if relay.links[id].machine.isLive, relay.links[id].machine.failedAttempts > 0 {
+                world.fail("a link is live and counts failed attempts")
+            }
+            guard relay.links[id].machine.purpose != .probe else { continue }
+            if !relay.links[id].receivers.contains(where: { relay.clients.contains($0) }) {
+                world.fail("a link serves nobody")
+            }
         }
     }
 

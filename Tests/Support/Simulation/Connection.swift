@@ -73,8 +73,14 @@ final class Connection {
     /// Whether it stands on the list of those that may be ready.
     var isListed = false
     var keepAlive: KeepAlive?
-    /// When the last bytes came.
+    /// When the last bytes came, by the monotonic clock.
     var heardAt: Int64 = 0
+    /// When the last bytes came.
+    var spokenAt: Int64 = 0
+    /// How long nothing had come before the last bytes that came after more than a second.
+    var silence: Int64 = 0
+    /// How long nothing had come when the daemon last wrote, or had been before.
+    var silenceAtWrite: Int64 = 0
 
     // What the network holds.
 

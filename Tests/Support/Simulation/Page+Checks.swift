@@ -27,7 +27,7 @@ extension Page {
             world.note(.ping, index)
             noteLive()
             told.pingedAt = world.clock
-            if behaviour != .silent { say(#"{"type":"pong"}"#) }
+            if behaviour != .silent, behaviour != .late { say(#"{"type":"pong"}"#) }
         } else if text.starts(with: Self.status) {
             takeMessage(text.dropFirst(Self.status.count).dropLast(2))
         } else if text.elementsEqual(Self.hangup) {
@@ -141,13 +141,38 @@ extension Page {
 
     /// The connection of an open page ends; `code` is that of the close frame, or 1006.
     func checkClose(_ code: Int) {
+        if isToBeSentAway, code != 1012 {
+            world.fail("page \(index) was to be sent away with 1012 and was closed with \(code)")
+        }
         guard isBlameless, world.stage != .ending else { return }
         switch code {
-        case 1011 where world.plan.faults.list.contains { $0.harmsLinks }: return
+        case 1011 where world.plan.faults.list.contains { $0.harmsLinks }:
+            guard world.plan.settings.redisMaxRetries == 0 else { return }
+            world.fail("page \(index) was given up, and Redis never is")
         case 1006 where world.plan.settings.memoryBudget < 256 << 20: return
         default:
             world.fail("page \(index) did nothing wrong and was closed with \(code)")
         }
+    }
+
+    /// The connection ends without a close frame.
+    func checkEnd() {
+        if state == .open { return checkClose(1006) }
+        guard state == .requesting, isBlameless, world.stage != .ending,
+            !world.plan.faults.contains(.descriptorsExhausted)
+        else { return }
+        world.fail("page \(index) asked for a WebSocket and got no answer")
+    }
+
+    /// The page is closed for its silence: nothing of it may have come in time, read or not.
+    func checkSilence() {
+        guard let connection, isDeployed || behaviour == .late, path.bytesPerSecond == nil,
+            !world.plan.faults.contains(.partialRead)
+        else { return }
+        let silence = Nanoseconds(connection.silenceAtWrite)
+        guard silence < world.plan.settings.pongTimeout else { return }
+        world.fail(
+            "page \(index) was closed for its silence after \(silence.milliseconds) ms of it")
     }
 
     /// The page was answered with another status than 101.

@@ -10,6 +10,8 @@ final class Page {
         case deployed
         /// Does not answer pings.
         case silent
+        /// Answers just in time, or just too late.
+        case late
         /// Stops reading now and then.
         case stalling
         /// Its machine is gone without a word now and then.
@@ -28,7 +30,7 @@ final class Page {
 
     /// What it has planned for itself.
     private enum Act: Int {
-        case connect, stopReading, read, vanish, leave, misbehave
+        case connect, stopReading, read, vanish, leave, misbehave, speakLate
     }
 
     /// Bytes that its machine holds while the page does not read.
@@ -42,7 +44,7 @@ final class Page {
     unowned let world: World
     var behaviour: Behaviour
     /// Whether it has always done what the script does.
-    private let isDeployed: Bool
+    let isDeployed: Bool
     var state = State.away
     private(set) var connection: Connection?
     private var attempt = 0
@@ -55,6 +57,8 @@ final class Page {
     /// When the present connection was made.
     private(set) var connectedAt: Int64 = 0
     private var closeCode: Int?
+    /// Whether the daemon ends, and must tell it to come back.
+    var isToBeSentAway = false
 
     init(_ index: Int, in world: World) {
         self.index = index
@@ -76,7 +80,7 @@ final class Page {
 
     private static func draw(_ faults: FaultSet, _ dice: inout Dice) -> Behaviour {
         let kinds: [(Fault, Behaviour)] = [
-            (.silentPage, .silent), (.stallingPage, .stalling), (.vanishingPage, .vanishing),
+            (.silentPage, .silent), (.silentPage, .late), (.stallingPage, .stalling), (.vanishingPage, .vanishing),
             (.leavingPage, .leaving), (.maliciousPage, .malicious), (.plainRequest, .plain),
         ]
         for (fault, behaviour) in kinds where faults.contains(fault) && dice.chance(0.15) {
@@ -113,6 +117,7 @@ final class Page {
         case .vanish: vanish(detail >> 3)
         case .leave: leave(detail >> 3)
         case .misbehave: misbehave(detail >> 3)
+        case .speakLate: speakLate(detail >> 3)
         case nil: break
         }
     }
@@ -141,6 +146,7 @@ final class Page {
         isReading = true
         told = Told()
         closeCode = nil
+        isToBeSentAway = false
         switch behaviour {
         case .malicious: beginMischief()
         case .plain: sendPlainRequest()
@@ -231,6 +237,7 @@ final class Page {
         case .vanishing: plan(.vanish, in: span)
         case .leaving: plan(.leave, in: span)
         case .malicious: plan(.misbehave, in: span)
+        case .late: planToSpeakLate()
         case .deployed, .silent, .plain: break
         }
     }
@@ -251,6 +258,7 @@ final class Page {
         closeCode = code
         world.note(.closeFrame, index, code)
         checkClose(code)
+        if code == 1008 { checkSilence() }
         guard let connection else { return }
         var frame: [UInt8] = []
         FrameEncoder.appendClose(
@@ -265,14 +273,14 @@ final class Page {
     /// The daemon's end of the stream has come.
     func ended(_ connection: Connection) {
         guard connection === self.connection else { return }
-        if state == .open { checkClose(1006) }
+        checkEnd()
         world.closePeer(connection)
         endOfConnection(1006)
     }
 
     func wasReset(_ connection: Connection) {
         guard connection === self.connection else { return }
-        if state == .open { checkClose(1006) }
+        checkEnd()
         endOfConnection(1006)
     }
 
@@ -284,6 +292,9 @@ final class Page {
     /// The script takes a hangup as final.
     func hangUp() {
         world.note(.hangup, index)
+        if !world.plan.settings.sendsHangup {
+            world.fail("page \(index) got a hangup, and none is to be sent")
+        }
         state = .finished
         if let connection { world.closePeer(connection) }
         connection = nil
@@ -306,6 +317,23 @@ final class Page {
         guard let connection else { return }
         receive(bytes)
         world.planOutbound(connection)
+    }
+
+    /// It has said something just now: the next time is when the daemon's patience ends.
+    private func planToSpeakLate() {
+        let early = Nanoseconds.milliseconds(world.actorDice.pick(0...40))
+        plan(.speakLate, in: world.plan.settings.pongTimeout - early)
+    }
+
+    private func speakLate(_ planned: Int) {
+        guard planned == attempt, state == .open, behaviour == .late else { return }
+        say(#"{"type":"pong"}"#)
+        planToSpeakLate()
+        // The daemon does not run until its patience is over, and finds what has come meanwhile.
+        guard world.stage == .disturbed, world.plan.faults.contains(.standstill),
+            world.actorDice.chance(0.5)
+        else { return }
+        world.dueStandstill = (world.actorDice.pick(10_000_000...100_000_000), 1)
     }
 
     private func vanish(_ planned: Int) {

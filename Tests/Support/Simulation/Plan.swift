@@ -22,6 +22,8 @@ struct Plan {
     /// The time that a packet takes.
     var latency: Nanoseconds
     var settings = Settings()
+    /// Timers that the loop fires in a turn.
+    var timerLimit = 4096
     /// WebSockets that may be open at once.
     var connectionLimit = 40_000
 
@@ -102,6 +104,8 @@ struct Plan {
             settings.redisDialRate = 2000
             settings.acceptRate = 0
         }
+        // A few timers stand for the thousands of a large daemon.
+        timerLimit = dice.pick(of: [4096, 4096, 64, 4, 1])
     }
 
     /// The production configuration: what an operator has who sets nothing.

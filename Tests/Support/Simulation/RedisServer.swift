@@ -232,6 +232,18 @@ final class RedisServer {
             }
             world.send(frames[version] ?? [], on: session.connection)
         }
+        if world.active.contains(.redisGarbage), world.faultDice.chance(0.1) {
+            misdirect(frames)
+        }
+    }
+
+    /// A client gets a message of a channel that it may not have subscribed to.
+    private func misdirect(_ frames: [RESPVersion: [UInt8]]) {
+        let living = order.filter { sessions[$0] != nil }
+        guard !living.isEmpty, let session = sessions[world.faultDice.pick(of: living)],
+            session.state.channels.count == 1, let frame = frames[session.state.version]
+        else { return }
+        world.send(frame, on: session.connection)
     }
 
     // MARK: - Conditions

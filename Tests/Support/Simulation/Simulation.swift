@@ -36,6 +36,7 @@ final class Simulation {
                 connectionLimit: plan.connectionLimit, clientLimit: 2 * plan.connectionLimit,
                 version: "simulated"),
             log: RelayLog(log))
+        relay.loop.timerLimit = plan.timerLimit
         checks = Checks(plan)
     }
 

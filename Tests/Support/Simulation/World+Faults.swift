@@ -50,6 +50,7 @@ extension World {
             dueStandstill = (
                 faultDice.span(.milliseconds(110), .seconds(120)).count, faultDice.pick(1...30)
             )
+            isSharedStandstill = faultDice.chance(0.3)
         case .interruptedWait: isInterrupted = true
         case .wallJump: jump()
         case .browserPathDead:
@@ -127,6 +128,9 @@ extension World {
             plan(.stage, in: .seconds(2), Stage.ending.rawValue)
         case .ending:
             signals.append(15)
+            for page in pages where page.wantsToBeSubscribed {
+                page.isToBeSentAway = page.state == .open
+            }
             let settings = plan.settings
             // Each client may take its time for the close handshake, but no longer than the limit.
             stopLimit =

@@ -160,7 +160,10 @@ extension World {
         record.mix(bytes: connection.fromDaemon[before...])
         note(.write, Int(descriptor), sent)
         touch(connection)
-        if sent > 0 { planOutbound(connection) }
+        if sent > 0 {
+            connection.silenceAtWrite = max(connection.silence, clock - connection.spokenAt)
+            planOutbound(connection)
+        }
         return .sent(sent)
     }
 
@@ -180,7 +183,10 @@ extension World {
         }
         let connection = held(descriptor)
         connection.isClosed = true
-        connection.token = nil
+        if let token = connection.token.take() {
+            formerTokens.append(token)
+            if formerTokens.count > 64 { formerTokens.removeFirst(32) }
+        }
         openDescriptors -= 1
         dialEnds(connection)
         note(.close, Int(descriptor), reset ? 1 : 0)
@@ -275,6 +281,9 @@ extension World {
                 index: UInt32(kernelDice.pick(0...20)),
                 generation: UInt32(kernelDice.pick(0...3)) * 2)
             events.append(.socket(Token(kind, id), readable: true, writable: true))
+            if let token = formerTokens.randomElement(with: &kernelDice) {
+                events.append(.socket(token, readable: true, writable: true))
+            }
         }
     }
 
@@ -305,7 +314,9 @@ extension World {
             return .interrupted
         }
         if plan.faults.contains(.lateWait), stage == .disturbed, kernelDice.chance(plan.mischief) {
-            standStill(kernelDice.span(.milliseconds(1), .seconds(3)).count)
+            // Half of them so short that the daemon takes them for no standstill.
+            let longest: Nanoseconds = kernelDice.chance(0.5) ? .milliseconds(90) : .seconds(3)
+            standStill(kernelDice.span(.milliseconds(1), longest).count)
             // The kernel had looked when the time was over, and the process did not run then.
             if isTimedOut, kernelDice.chance(0.5) { return .complete }
         }

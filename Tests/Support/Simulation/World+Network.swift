@@ -182,6 +182,10 @@ extension World {
         if let rate = connection.path.bytesPerSecond { count = min(count, max(1, rate / 100)) }
         if count > 0 {
             connection.heardAt = monotonic
+            if clock - connection.spokenAt > 1_000_000_000 {
+                connection.silence = clock - connection.spokenAt
+            }
+            connection.spokenAt = clock
             if connection.toDaemon.isEmpty, count == connection.outbox.count {
                 swap(&connection.toDaemon, &connection.outbox)
             } else {
@@ -261,6 +265,7 @@ extension World {
         }
         let connection = makeConnection(peer: .page(page), path: page.path)
         listener.backlog.append(connection)
+        connection.spokenAt = clock
         note(.arrival, page.index, Int(connection.descriptor))
         page.connected(connection)
     }
