@@ -233,15 +233,15 @@ final class RedisServer {
             world.send(frames[version] ?? [], on: session.connection)
         }
         if world.active.contains(.redisGarbage), world.faultDice.chance(0.1) {
-            misdirect(frames)
+            misdirect(frames, of: channel)
         }
     }
 
     /// A client gets a message of a channel that it may not have subscribed to.
-    private func misdirect(_ frames: [RESPVersion: [UInt8]]) {
+    private func misdirect(_ frames: [RESPVersion: [UInt8]], of channel: Channel) {
         let living = order.filter { sessions[$0] != nil }
         guard !living.isEmpty, let session = sessions[world.faultDice.pick(of: living)],
-            session.state.channels.count == 1, let frame = frames[session.state.version]
+            !session.state.channels.contains(channel.name), let frame = frames[session.state.version]
         else { return }
         world.send(frame, on: session.connection)
     }

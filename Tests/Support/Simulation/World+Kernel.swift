@@ -269,7 +269,8 @@ extension World {
         guard stage == .disturbed else { return }
         if plan.faults.contains(.spuriousReadiness), kernelDice.chance(plan.mischief),
             let some = connections.randomElement(with: &kernelDice), let connection = some,
-            !connection.isClosed, connection.isDecided, let token = connection.token
+            !connection.isClosed, connection.isDecided, let token = connection.token,
+            !events.contains(where: { $0.isOf(token) })
         {
             let readable = connection.interest.contains(.read)
             let writable = connection.interest.contains(.write)
@@ -355,5 +356,12 @@ extension World {
 extension Array {
     fileprivate func randomElement(with dice: inout Dice) -> Element? {
         isEmpty ? nil : self[dice.pick(0...count - 1)]
+    }
+}
+
+extension SysEvent {
+    /// Whether it tells of the socket of a token: the kernel tells of each once.
+    fileprivate func isOf(_ token: Token) -> Bool {
+        if case .socket(token, _, _) = self { true } else { false }
     }
 }
