@@ -19,7 +19,7 @@ SEED ?= 1
 SOAK_MINUTES ?= 30
 
 .PHONY: run test test-unit test-integration conformance conformance-quick fuzz fuzz-coverage fuzz-corpus bench build lint clean libraries
-.PHONY: simulate simulate-quick
+.PHONY: simulate simulate-quick mutations
 .PHONY: chaos chaos-quick soak scale scale-quick test-tools release load-tool ws-echo tests
 .PHONY: against-hiredis
 .NOTPARALLEL:
@@ -101,6 +101,11 @@ simulate-quick: tests
 	@Scripts/simulate --seeds 200
 	@Scripts/simulate --seeds 50 --first $$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 	@Scripts/same-traces 25
+
+# Plants faults in a copy of the daemon, one after the other: the simulated relay must find each of
+# them within 1,000 worlds (docs/simulation.md). Half an hour.
+mutations: libraries
+	@Scripts/mutations
 
 # FUZZ_SECONDS for each harness, then again with the address sanitizer; then the RESP parser against
 # Python's hiredis. What was learnt stays in .build-fuzz, and the next run goes on from there.
