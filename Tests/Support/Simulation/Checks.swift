@@ -16,6 +16,14 @@ struct Checks {
     private var waits: [SlotID: Instant] = [:]
     /// Timers that were found late: what they were set to, and when that was found.
     private var late: [Token: (setTo: Instant, foundAt: Instant)] = [:]
+    /// Since when nothing has come on a live link, with no standstill in between.
+    private struct Silence {
+        let spokenAt: Int64
+        let standstills: UInt64
+        let since: Instant
+    }
+
+    private var silences: [Token: Silence] = [:]
     private(set) var hasLookedAtQuiet = false
 
     init(_ plan: Plan) { self.plan = plan }
@@ -71,9 +79,31 @@ struct Checks {
                 world.fail("a link is live and counts failed attempts")
             }
             guard relay.links[id].machine.purpose != .probe else { continue }
+            lookAtSilence(of: relay.links[id], relay, in: world)
             if !relay.links[id].receivers.contains(where: { relay.clients.contains($0) }) {
                 world.fail("a link serves nobody")
             }
+        }
+    }
+
+    /// A live link from which nothing comes is asked, and given up when that is not answered.
+    private mutating func lookAtSilence(
+        of link: borrowing LinkEntry, _ relay: borrowing Relay<SimulatedSys>, in world: World
+    ) {
+        guard link.machine.isLive, link.socket.isOpen else { return }
+        let present = Silence(
+            spokenAt: world.held(link.socket.descriptor).spokenAt,
+            standstills: relay.metrics.standstills, since: relay.loop.now)
+        guard let silence = silences[link.socket.token], silence.spokenAt == present.spokenAt,
+            silence.standstills == present.standstills
+        else {
+            silences[link.socket.token] = present
+            return
+        }
+        let span = present.since - silence.since
+        let settings = plan.settings
+        if span > settings.redisPingInterval + settings.redisRequestTimeout + lateness {
+            world.fail("a link has been deaf for \(span.milliseconds) ms and is not given up")
         }
     }
 
@@ -85,7 +115,8 @@ struct Checks {
             return
         }
         if now - found.foundAt > lateness {
-            world.fail("a timer that was due \((now - found.setTo).milliseconds) ms ago is forgotten")
+            let span = now - found.setTo
+            world.fail("a timer that was due \(span.milliseconds) ms ago is forgotten")
         }
     }
 
@@ -187,6 +218,9 @@ struct Checks {
             return
         }
         guard world.stage == .ending else { return world.fail("the daemon ended unasked") }
+        for page in world.pages where page.isToBeSentAway && page.state == .open {
+            world.fail("page \(page.index) was not sent away")
+        }
         if world.openDescriptors != 0 {
             world.fail("\(world.openDescriptors) descriptors are open after the end")
         }

@@ -80,7 +80,8 @@ final class Page {
 
     private static func draw(_ faults: FaultSet, _ dice: inout Dice) -> Behaviour {
         let kinds: [(Fault, Behaviour)] = [
-            (.silentPage, .silent), (.silentPage, .late), (.stallingPage, .stalling), (.vanishingPage, .vanishing),
+            (.silentPage, .silent), (.silentPage, .late), (.stallingPage, .stalling),
+            (.vanishingPage, .vanishing),
             (.leavingPage, .leaving), (.maliciousPage, .malicious), (.plainRequest, .plain),
         ]
         for (fault, behaviour) in kinds where faults.contains(fault) && dice.chance(0.15) {
@@ -327,12 +328,20 @@ final class Page {
 
     private func speakLate(_ planned: Int) {
         guard planned == attempt, state == .open, behaviour == .late else { return }
+        let stops: FaultSet = FaultSet([.standstill, .lateWait, .interruptedWait, .shortEventList])
+        guard world.stage == .disturbed, !world.plan.faults.isDisjoint(with: stops),
+            world.actorDice.chance(0.5)
+        else {
+            say(#"{"type":"pong"}"#)
+            return planToSpeakLate()
+        }
+        // The daemon does not run until its patience is over, and finds what has come meanwhile: of
+        // this page last.
+        for page in world.pages where page.state == .open && page.behaviour == .deployed {
+            page.say(#"{"type":"pong"}"#)
+        }
         say(#"{"type":"pong"}"#)
         planToSpeakLate()
-        // The daemon does not run until its patience is over, and finds what has come meanwhile.
-        guard world.stage == .disturbed, world.plan.faults.contains(.standstill),
-            world.actorDice.chance(0.5)
-        else { return }
         world.dueStandstill = (world.actorDice.pick(10_000_000...100_000_000), 1)
     }
 

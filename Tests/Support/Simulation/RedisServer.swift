@@ -241,7 +241,8 @@ final class RedisServer {
     private func misdirect(_ frames: [RESPVersion: [UInt8]], of channel: Channel) {
         let living = order.filter { sessions[$0] != nil }
         guard !living.isEmpty, let session = sessions[world.faultDice.pick(of: living)],
-            !session.state.channels.contains(channel.name), let frame = frames[session.state.version]
+            !session.state.channels.contains(channel.name),
+            let frame = frames[session.state.version]
         else { return }
         world.send(frame, on: session.connection)
     }
