@@ -75,7 +75,24 @@ final class RedisServer {
     func receive(_ bytes: [UInt8], on connection: Connection) {
         guard let session = sessions[connection.descriptor] else { return }
         session.input += bytes
+        if condition == .well { standStillWithDaemon() }
         if condition != .stalled { serve(session) }
+    }
+
+    /// One machine has both, and stands still before the daemon's command is read: the answer comes
+    /// so late that it is in time only if the daemon begins to wait for it anew.
+    private func standStillWithDaemon() {
+        let plan = world.plan
+        let others = FaultSet([.slowTurn, .lateWait, .suspend, .shortEventList, .loss, .narrowPath])
+        guard plan.faults.contains(.standstill), plan.faults.isDisjoint(with: others),
+            plan.latency > .milliseconds(10), world.stage == .disturbed,
+            world.dueStandstill.span == 0, world.faultDice.chance(0.05)
+        else { return }
+        // So long that the daemon has missed a timer and knows of it.
+        let span = world.faultDice.span(.milliseconds(1200), .seconds(10))
+        let rest = plan.settings.redisRequestTimeout.count - plan.latency.count / 10 * 16
+        become(.stalled, for: span + Nanoseconds(rest))
+        world.dueStandstill = (span.count, 1)
     }
 
     /// The daemon has ended its stream.

@@ -50,7 +50,6 @@ extension World {
             dueStandstill = (
                 faultDice.span(.milliseconds(110), .seconds(120)).count, faultDice.pick(1...30)
             )
-            isSharedStandstill = faultDice.chance(0.3)
         case .interruptedWait: isInterrupted = true
         case .wallJump: jump()
         case .browserPathDead:

@@ -38,8 +38,6 @@ final class World {
     var stoodStill: Int64 = 0
     /// A standstill that strikes at the daemon's next call but so many.
     var dueStandstill: (span: Int64, calls: Int) = (0, 0)
-    /// Redis stands still with the daemon, and goes on a little later: one machine has both.
-    var isSharedStandstill = false
     var isInterrupted = false
 
     // The kernel.
@@ -197,11 +195,6 @@ final class World {
         let span = withinDisturbance(wanted)
         note(.standstill, Int(span))
         stoodStill += span
-        if isSharedStandstill, redis.condition == .well, span > 0 {
-            let limit = plan.settings.redisRequestTimeout.count
-            redis.become(.stalled, for: Nanoseconds(span + faultDice.pick(0...limit / 10 * 7)))
-        }
-        isSharedStandstill = false
         pass(span)
     }
 
