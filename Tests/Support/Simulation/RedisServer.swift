@@ -43,6 +43,8 @@ final class RedisServer {
     private(set) var condition = Condition.well
     /// What tells the present condition from former ones.
     private var conditionNumber = 0
+    /// How long the daemon will stand still with it.
+    private var sharedStandstill = Nanoseconds.zero
     /// It knows RESP2 alone.
     var isOld = false
     private var arguments: [Range<Int>] = []
@@ -79,20 +81,26 @@ final class RedisServer {
         if condition != .stalled { serve(session) }
     }
 
-    /// One machine has both, and stands still before the daemon's command is read: the answer comes
-    /// so late that it is in time only if the daemon begins to wait for it anew.
+    /// One machine has both: Redis is slow, then both stand still, and the answer comes when only a
+    /// wait that began anew is not over.
     private func standStillWithDaemon() {
         let plan = world.plan
-        let others = FaultSet([.slowTurn, .lateWait, .suspend, .shortEventList, .loss, .narrowPath])
+        let others = FaultSet([.slowTurn, .lateWait, .suspend, .loss, .narrowPath])
         guard plan.faults.contains(.standstill), plan.faults.isDisjoint(with: others),
-            plan.latency > .milliseconds(10), world.stage == .disturbed,
-            world.dueStandstill.span == 0, world.faultDice.chance(0.05)
+            world.stage == .disturbed, world.dueStandstill.span == 0, world.faultDice.chance(0.05)
         else { return }
+        let patience = plan.settings.redisRequestTimeout.count
         // So long that the daemon has missed a timer and knows of it.
-        let span = world.faultDice.span(.milliseconds(1200), .seconds(10))
-        let rest = plan.settings.redisRequestTimeout.count - plan.latency.count / 10 * 16
-        become(.stalled, for: span + Nanoseconds(rest))
-        world.dueStandstill = (span.count, 1)
+        sharedStandstill = world.faultDice.span(.milliseconds(1200), .seconds(10))
+        let before = Nanoseconds(patience / 2)
+        become(.stalled, for: before + sharedStandstill + Nanoseconds(patience / 10 * 7))
+        world.plan(.redis, in: before, 1, conditionNumber)
+    }
+
+    /// The daemon's standstill begins.
+    func beginStandstill(_ number: Int) {
+        guard number == conditionNumber, world.stage == .disturbed else { return }
+        world.dueStandstill = (sharedStandstill.count, 1)
     }
 
     /// The daemon has ended its stream.

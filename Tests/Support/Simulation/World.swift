@@ -231,6 +231,7 @@ final class World {
         case .publish: channels[subject].publishNext(in: self, Int(next.detail))
         case .lookUp: answerLookUp(subject)
         case .fault: changeFault(subject, Int(next.detail))
+        case .redis where subject == 1: redis.beginStandstill(Int(next.detail))
         case .redis: redis.change(Int(next.detail))
         case .stage: enter(Stage(rawValue: subject) ?? .ending)
         }
