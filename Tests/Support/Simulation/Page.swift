@@ -410,6 +410,8 @@ final class Page {
         path.loss = 0
         path.bytesPerSecond = nil
         readAgain()
+        // What it has not answered so far it answers now.
+        if former == .silent || former == .late, state == .open { say(#"{"type":"pong"}"#) }
         guard former == .malicious || former == .plain, let connection else { return }
         world.closePeer(connection)
         if former == .plain { state = .finished }

@@ -106,6 +106,7 @@ struct Plan {
         }
         // A few timers stand for the thousands of a large daemon.
         timerLimit = dice.pick(of: [4096, 4096, 64, 4, 1])
+        if pages > 60 { timerLimit = max(timerLimit, 64) }
     }
 
     /// The production configuration: what an operator has who sets nothing.
