@@ -74,8 +74,8 @@ let package = Package(
         .target(name: "RESP", swiftSettings: rules),
         .target(name: "WSFrame", swiftSettings: rules),
 
-        .systemLibrary(name: "CLinux", path: "Sources/Relay/Sys/CLinux"),
-        .systemLibrary(name: "COpenSSL", path: "Sources/Relay/TLS/COpenSSL"),
+        .systemLibrary(name: "CLinux", path: "Sources/Relay/Edges/Sys/CLinux"),
+        .systemLibrary(name: "COpenSSL", path: "Sources/Relay/Edges/TLS/COpenSSL"),
         .target(
             name: "Relay",
             dependencies: [
@@ -83,8 +83,8 @@ let package = Package(
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            exclude: ["Sys/CLinux", "TLS/COpenSSL"],
-            resources: [.embedInCode("Console/console.html")],
+            exclude: ["Edges/Sys/CLinux", "Edges/TLS/COpenSSL"],
+            resources: [.embedInCode("Machines/HTTP/console.html")],
             swiftSettings: rules),
         .executableTarget(
             name: "Main",

@@ -1,1 +1,1 @@
-../../../../Sources/Relay/Time/Nanoseconds.swift
+../../../../Sources/Relay/Support/Time/Nanoseconds.swift

@@ -1,1 +1,1 @@
-../../../../Sources/Relay/Shell/Slab.swift
+../../../../Sources/Relay/Support/Memory/Slab.swift

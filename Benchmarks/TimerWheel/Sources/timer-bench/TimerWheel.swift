@@ -1,1 +1,1 @@
-../../../../Sources/Relay/Time/TimerWheel.swift
+../../../../Sources/Relay/Support/Time/TimerWheel.swift

@@ -30,6 +30,7 @@ import Testing
     private static func documented() throws -> [Family] {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
         let page = try String(
             contentsOf: root.appendingPathComponent("docs/metrics.md"), encoding: .utf8)
         return page.split(separator: "\n").compactMap { line in
