@@ -136,10 +136,8 @@ extension Relay where S: ~Copyable {
         metrics.connectionsActive += 1
         clients[id].isActive = true
         loop.markDirty(&clients[id].socket)
-        clients[id].link =
-            LinkPolicy.existingLink(for: channel)
-            ?? openLink(.subscription(channel: channel.bytes), receivers: Receivers(id))
         log.server.info("client connected", metadata: metadata(ofClient: id))
+        subscribe(id, to: channel)
     }
 
     // MARK: - Opening
@@ -167,7 +165,6 @@ extension Relay where S: ~Copyable {
     /// Redis is given up: the client is sent away.
     mutating func giveUp(on id: SlotID) {
         guard clients.contains(id) else { return }
-        clients[id].link = nil
         closeWebSocket(
             id, code: WebSocketCloseCode.internalError, because: .redisGivenUp,
             sendsHangup: settings.sendsHangup)
@@ -213,8 +210,10 @@ extension Relay where S: ~Copyable {
         perform(action, on: id)
         if wasOpening, clients.contains(id), clients[id].machine.state != .opening {
             // The page goes on without its subscription: from now on it may miss messages.
-            if let link = clients[id].link, links.contains(link) {
-                links[link].outageSince = loop.boot
+            if let subscription = clients[id].subscription {
+                if hub[subscription].outageSince == .never {
+                    hub[subscription].outageSince = loop.boot
+                }
                 notifyOfOutage(id, since: loop.boot)
             }
             consumeEarlyBytes(id)

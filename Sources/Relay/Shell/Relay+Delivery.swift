@@ -22,11 +22,11 @@ extension Relay where S: ~Copyable {
     }
 
     /// A payload for the client was over the limit and has been skipped.
-    mutating func skipOversized(by id: SlotID, of link: SlotID) {
+    mutating func skipOversized(by id: SlotID, since: BootTime) {
         guard clients.contains(id) else { return }
         noteReceived(by: id)
         noteDropped(.oversized, by: id)
-        notifyOfGap(id, reason: .oversizedPayload, since: links[link].confirmedAt)
+        notifyOfGap(id, reason: .oversizedPayload, since: since)
     }
 
     /// Disconnects the client with the most bytes waiting, until the memory budget is kept.
@@ -53,7 +53,9 @@ extension Relay where S: ~Copyable {
     /// Bytes that wait for the client or have come for it incomplete.
     private func bytesHeld(by id: SlotID) -> Int {
         var held = clients[id].socket.output.count + clients[id].socket.input.count
-        if let link = clients[id].link, links.contains(link) {
+        if hub.mode == .dedicated, let subscription = clients[id].subscription,
+            let link = hub[subscription].link
+        {
             held += links[link].socket.input.count
         }
         return held
@@ -106,7 +108,7 @@ extension Relay where S: ~Copyable {
         noteRefusal(id, end)
         deactivate(id)
         loop.markDirty(&clients[id].socket)
-        releaseLink(of: id)
+        unsubscribe(id)
         arm(client: id)
     }
 
@@ -122,7 +124,7 @@ extension Relay where S: ~Copyable {
         if clients[id].end == nil { noteRefusal(id, end) }
         let end = clients[id].end ?? end
         deactivate(id)
-        releaseLink(of: id)
+        unsubscribe(id)
         let unsent = clients[id].socket.output.messageCount
         noteDropped(end.dropReason, unsent, by: id)
         var reset = false

@@ -5,7 +5,7 @@ import WSFrame
 // Links to Redis: reading, forwarding, retrying.
 extension Relay where S: ~Copyable {
     /// Makes a link; it dials when the gate lets it through.
-    mutating func openLink(_ purpose: LinkPurpose, receivers: Receivers) -> SlotID {
+    mutating func openLink(_ purpose: LinkPurpose, carries: Carried) -> SlotID {
         let seed = loop.sys.random()
         linkCount += 1
         let id = links.insert { id in
@@ -13,29 +13,10 @@ extension Relay where S: ~Copyable {
                 machine: RedisLink(
                     purpose: purpose, configuration: configuration, seed: seed),
                 number: linkCount,
-                socket: loop.makeSocket(token: Token(.link, id)), receivers: receivers)
+                socket: loop.makeSocket(token: Token(.link, id)), carries: carries)
         }
         gate.enqueue(id)
         return id
-    }
-
-    /// The client needs its link no more.
-    mutating func releaseLink(of client: SlotID) {
-        guard let id = clients[client].link.take(), links.contains(id) else { return }
-        links[id].receivers.remove(client)
-        if links[id].receivers.isEmpty { closeLink(id) }
-    }
-
-    /// The client takes no more messages: Redis is asked to send none, and those that it has sent
-    /// already are counted as dropped.
-    mutating func unsubscribeLink(of client: SlotID) {
-        guard let id = clients[client].link, links.contains(id) else { return }
-        encoder.removeAll()
-        guard links[id].machine.unsubscribe(now: loop.now, output: &encoder) else {
-            return releaseLink(of: client)
-        }
-        sendEncoded(on: id)
-        if links.contains(id) { arm(link: id) }
     }
 
     /// Closes a link and forgets it.
@@ -46,7 +27,7 @@ extension Relay where S: ~Copyable {
         if trace != nil { traceEnd(of: id) }
         endDial(id)
         abandonAttempts(of: id)
-        endOutage(id)
+        for subscription in carried(by: id) { hub[subscription].link = nil }
         loop.release(&links[id].socket, reset: true)
         links.remove(id)
     }
@@ -93,9 +74,19 @@ extension Relay where S: ~Copyable {
             let action = links[id].machine.receive(
                 buffer.span.extracting(0..<total), from: &offset, now: loop.now, output: &encoder)
             if action == .none { break }
-            if case .message(let payload) = action {
-                forward(buffer.span.extracting(payload), from: id)
-            } else {
+            switch action {
+            case .message(let channel, let payload):
+                guard let subscription = subscription(buffer.span.extracting(channel), on: id)
+                else { continue }
+                forward(buffer.span.extracting(payload), to: subscription)
+            case .oversized(let channel, let length):
+                guard let subscription = subscription(buffer.span.extracting(channel), on: id)
+                else { continue }
+                skip(length: length, of: subscription, on: id)
+            case .withdrawn(let channel):
+                guard let subscription = hub.find(buffer.span.extracting(channel)) else { continue }
+                withdrawn(subscription, on: id)
+            default:
                 perform(action, on: id)
             }
             // Delivering may end the client and its link; a closed connection leaves nothing to keep.
@@ -107,24 +98,14 @@ extension Relay where S: ~Copyable {
         if loop.bufferedBytes > settings.memoryBudget { keepMemoryBudget() }
     }
 
-    /// Queues what the link's machine has written.
-    mutating func sendEncoded(on id: SlotID) {
+    /// Queues what the link's machine has written; `isQuestion` says whether the answer to it will
+    /// show what has been read (I11).
+    mutating func sendEncoded(on id: SlotID, isQuestion: Bool = true) {
         guard !encoder.bytes.isEmpty else { return }
-        links[id].askedAt = loop.boot
+        if isQuestion { links[id].askedAt = loop.boot }
         if trace != nil { traceSent(encoder.bytes, on: id) }
         if let session = links[id].tls { return encrypt(encoder.bytes, by: session, of: id) }
         loop.queue(encoder.bytes, on: &links[id].socket)
-    }
-
-    /// Escapes and frames a payload once and queues it for every receiver of the link.
-    private mutating func forward(_ payload: Span<UInt8>, from id: SlotID) {
-        var storage = take(&frame)
-        let built = StatusFrame.build(payload, in: &storage)
-        metrics.replacements += UInt64(built.replacements)
-        for client in links[id].receivers {
-            deliver(storage.span.extracting(built.frame), to: client)
-        }
-        frame = storage
     }
 
     /// Does what a link's machine asks for; one step may lead to the next.
@@ -133,7 +114,7 @@ extension Relay where S: ~Copyable {
         while true {
             for experience in links[id].machine.takeExperiences() { history.note(experience) }
             switch action {
-            case .none, .message:
+            case .none, .message, .oversized, .withdrawn:
                 return
             case .resolve(let host, let port):
                 disconnectLink(id, reset: true)
@@ -157,12 +138,18 @@ extension Relay where S: ~Copyable {
             case .live:
                 linkIsLive(id)
                 return
-            case .oversized(let length):
-                for client in links[id].receivers { skipOversized(by: client, of: id) }
-                log.redis.warning(
-                    "skipped a payload over STATUS_MAX_PAYLOAD_SIZE",
-                    metadata: metadata(of: id).merging(["bytes": .stringConvertible(length)]) { $1 }
-                )
+            case .acknowledged(let subscription):
+                if hub.answered(subscription) { established(subscription, on: id) }
+                loop.markDirty(&links[id].socket)
+                return
+            case .ended(let subscription):
+                hub.ended(subscription)
+                tell(subscription)
+                loop.markDirty(&links[id].socket)
+                return
+            case .refused(let subscription, let failure):
+                refused(subscription, failure, on: id)
+                loop.markDirty(&links[id].socket)
                 return
             case .unsubscribed:
                 closeLink(id)
@@ -195,16 +182,12 @@ extension Relay where S: ~Copyable {
             }
             return
         }
-        let since = links[id].outageSince
-        var metadata = metadata(of: id)
-        if since != .never {
-            metadata["outage_ms"] = .stringConvertible((loop.boot - since).milliseconds)
-        }
-        log.redis.info("redis subscription established", metadata: metadata)
-        endOutage(id)
-        for client in links[id].receivers {
-            if since != .never { notifyOfGap(client, reason: .redisOutage, since: since) }
-            subscribed(client)
+        switch links[id].carries {
+        case .nothing: break
+        case .one(let subscription):
+            hub.acknowledged(subscription)
+            established(subscription, on: id)
+        case .many: sharedLinkIsLive(id)
         }
     }
 
@@ -221,12 +204,6 @@ extension Relay where S: ~Copyable {
             links[other].machine.isLive && links[other].machine.master != master
         }
         for other in others where links.contains(other) { linkFailed(other, .notMaster) }
-    }
-
-    private mutating func endOutage(_ id: SlotID) {
-        guard links[id].outageSince != .never else { return }
-        metrics.redisOutage = metrics.redisOutage + (loop.boot - links[id].outageSince)
-        links[id].outageSince = .never
     }
 
     // MARK: - Failures and time
@@ -285,20 +262,16 @@ extension Relay where S: ~Copyable {
             }
             logFailure(
                 id, event, failure, ["given_up_after_attempts": .stringConvertible(attempts)])
-            let receivers = links[id].receivers
+            let subscriptions = carried(by: id)
             closeLink(id)
-            for client in receivers { giveUp(on: client) }
+            for subscription in subscriptions { giveUp(subscription: subscription) }
         }
     }
 
     private mutating func noteFailure(_ failure: LinkFailure, of id: SlotID) {
         links[id].lastCause = failure.cause
         metrics.redisLinkFailures[failure.cause, default: 0] += 1
-        // Messages may be missing since the last question that was answered: what was published
-        // then may have been under way, in a socket or in Redis's memory, at any time since (I11).
-        guard links[id].machine.isLive, links[id].machine.purpose != .probe else { return }
-        links[id].outageSince = links[id].confirmedAt
-        for client in links[id].receivers { notifyOfOutage(client, since: links[id].confirmedAt) }
+        for subscription in carried(by: id) { lost(subscription, on: id) }
     }
 
     /// What a failure of the link is called: the words of the service that this one replaces.
@@ -308,7 +281,7 @@ extension Relay where S: ~Copyable {
     }
 
     /// Something came that is wrong and does no harm.
-    private mutating func linkRemarked(_ id: SlotID, _ remark: LinkRemark) {
+    mutating func linkRemarked(_ id: SlotID, _ remark: LinkRemark) {
         metrics.redisRemarks[remark.kind, default: 0] += 1
         guard case .logged(let suppressed) = remarkLogLimit.admit(at: loop.now) else { return }
         var metadata = metadata(of: id)
@@ -328,7 +301,7 @@ extension Relay where S: ~Copyable {
         }
     }
 
-    private mutating func logFailure(
+    mutating func logFailure(
         _ id: SlotID, _ event: String, _ failure: LinkFailure, _ outcome: Logger.Metadata
     ) {
         guard case .logged(let suppressed) = linkLogLimit.admit(at: loop.now) else { return }
@@ -341,6 +314,7 @@ extension Relay where S: ~Copyable {
 
     mutating func flushLink(_ id: SlotID) {
         guard links.contains(id) else { return }
+        if !links[id].requests.isEmpty { sendRequests(on: id) }
         links[id].socket.isDirty = false
         if case .failed(let error) = loop.flush(&links[id].socket, reads: true) {
             linkLost(id, error)
@@ -371,6 +345,10 @@ extension Relay where S: ~Copyable {
         case .probe:
             return [
                 "link": .stringConvertible(links[id].number), "probe": .stringConvertible(true),
+            ]
+        case .shared:
+            return [
+                "link": .stringConvertible(links[id].number), "shared": .stringConvertible(true),
             ]
         case .subscription(let bytes):
             guard let channel = ChannelName(bytes: bytes) else { return [:] }

@@ -30,10 +30,10 @@ extension Relay where S: ~Copyable {
             } else {
                 reading.pendingLinks += 1
             }
-            let since = links[id].outageSince
-            if since != .never {
-                reading.ongoingOutage = reading.ongoingOutage + (loop.boot - since)
-            }
+        }
+        reading.subscriptions = hub.count
+        for id in hub.ids where hub[id].outageSince != .never {
+            reading.ongoingOutage = reading.ongoingOutage + (loop.boot - hub[id].outageSince)
         }
         return reading
     }

@@ -86,7 +86,7 @@ extension Relay where S: ~Copyable {
         var schedule = schedule
         while let departure = schedule.next(now: loop.now) {
             guard clients.contains(departure.client) else { continue }
-            unsubscribeLink(of: departure.client)
+            endSubscription(of: departure.client)
             if settings.sendsHangup {
                 closeWebSocket(
                     departure.client, code: WebSocketCloseCode.normal, because: .shutdown,

@@ -1,3 +1,4 @@
+import DequeModule
 import Logging
 import RESP
 
@@ -12,8 +13,10 @@ struct ClientEntry: ~Copyable {
     /// The number that stands for `peer`; nil at a Unix socket.
     var address: NetworkAddress?
     let openedAt: Instant
-    /// The link that serves it, from the upgrade on.
-    var link: SlotID?
+    /// What it has subscribed to, from the upgrade on.
+    var subscription: SlotID?
+    /// Its place among the pages of its subscription.
+    var place: UInt32 = 0
     /// Why it ends, once that is decided.
     var end: ClientEnd?
     /// What became of its messages.
@@ -30,7 +33,10 @@ struct LinkEntry: ~Copyable {
     /// The number by which people know the link; no other link ever has it.
     let number: UInt64
     var socket: Socket
-    var receivers: Receivers
+    /// Whose messages come over it.
+    var carries: Carried
+    /// The subscriptions of which Redis is to be told something, in order; of a shared link.
+    var requests = Deque<SlotID>()
     /// The server that the log has named since the link last failed.
     var server: SocketAddress?
     /// Whether the link holds a place of the dial gate.
@@ -42,12 +48,20 @@ struct LinkEntry: ~Copyable {
     /// When the last such command went out that was answered: all that Redis had sent before has been
     /// read, since it comes in one stream (I11).
     var confirmedAt = BootTime.never
-    /// Since when its receivers may have missed messages; ``BootTime/never`` while they miss none.
-    var outageSince = BootTime.never
     /// The ``LinkFailure/cause`` of its last failure; empty before the first.
     var lastCause = ""
     /// The TLS connection over the socket, where there is one.
     var tls: TLSSession?
+}
+
+/// The subscriptions that a link carries.
+enum Carried: Equatable {
+    /// None that a page has, as a probe.
+    case nothing
+    /// One, of one page.
+    case one(SlotID)
+    /// Those whose ``ChannelSubscription/link`` it is.
+    case many
 }
 
 /// A connection to Redis that is begun and not decided.
@@ -78,7 +92,7 @@ enum RelayPhase: Equatable, Sendable {
 /// The relay on one event loop: it interprets the actions of the machines.
 ///
 /// The files beside this one hold the parts: `Relay+Accepting`, `Relay+Clients`, `Relay+Refusals`,
-/// `Relay+Delivery`, `Relay+Links`, `Relay+Dialing`, `Relay+TLS`, `Relay+Broker`, `Relay+Shutdown`.
+/// `Relay+Delivery`, `Relay+Subscriptions`, `Relay+Links`, `Relay+Dialing`, `Relay+TLS`, `Relay+Broker`, `Relay+Shutdown`.
 struct Relay<S: Sys & ~Copyable>: ~Copyable {
     /// Connections accepted in one turn, at most.
     static var acceptLimit: Int { 64 }
@@ -103,6 +117,9 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
 
     var clients = Slab<ClientEntry>()
     var links = Slab<LinkEntry>()
+    var hub: Hub
+    /// The link that all subscriptions share, where they do.
+    var sharedLink: SlotID?
     var attempts = Slab<DialAttempt>()
     var sessions = Slab<SessionEntry>()
     var broker: Broker
@@ -163,6 +180,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         tls: TLSContext? = nil
     ) {
         loop = EventLoop(sys: sys)
+        let mode = settings.redisSubscriptions
+        hub = Hub(mode, seed: mode == .shared ? loop.sys.random() : 0)
         configuration = SharedSettings(settings)
         router = Router(settings: settings)
         self.options = options
@@ -215,7 +234,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
                 fatal: "cannot listen on \(settings.listenAddress): \(error.reason)")
             return
         }
-        probe = openLink(.probe, receivers: Receivers())
+        probe = openLink(.probe, carries: .nothing)
         openGate()
         flushDirty()
     }

@@ -93,7 +93,9 @@ struct Checks {
             }
             guard relay.links[id].machine.purpose != .probe else { continue }
             lookAtSilence(of: relay.links[id], relay, in: world)
-            if !relay.links[id].receivers.contains(where: { relay.clients.contains($0) }) {
+            if case .one(let subscription) = relay.links[id].carries,
+                !relay.hub.contains(subscription) || relay.hub[subscription].pages.isEmpty
+            {
                 world.fail("a link serves nobody")
             }
         }
@@ -214,11 +216,12 @@ struct Checks {
                     + " pages are open")
         }
         var live = 0
-        for id in relay.links.ids
-        where relay.links[id].machine.isLive && relay.links[id].machine.purpose != .probe {
-            live += 1
+        for id in relay.hub.ids where relay.hub[id].state == .acknowledged {
+            live += relay.hub[id].pages.count
         }
-        if live < subscribed { world.fail("\(live) links are live for \(subscribed) pages") }
+        if live < subscribed {
+            world.fail("\(live) pages have their subscription, and \(subscribed) are open")
+        }
     }
 
     /// The daemon has ended: nothing is left.

@@ -117,8 +117,9 @@ struct Greeting {
         switch (awaited, failure) {
         // The name is for people's eyes; a server that knows no names still serves.
         case (.setName, _): true
-        // A probe whose user may subscribe, though not to this channel.
-        case (.subscribe, .noPermission): purpose == .probe && failure.isAboutChannel
+        // A user who may subscribe, though not to the probe's channel.
+        case (.subscribe, .noPermission):
+            (purpose == .probe || purpose == .shared) && failure.isAboutChannel
         default: false
         }
     }

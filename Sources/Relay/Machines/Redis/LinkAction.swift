@@ -2,17 +2,20 @@
 enum LinkPurpose: Equatable, Sendable {
     /// Receives the messages of one channel.
     case subscription(channel: [UInt8])
+    /// Receives the messages of many channels, which come and go while it is live.
+    case shared
     /// Tells whether Redis takes subscriptions, at start and for `/ready`.
     case probe
 
-    /// The channel that a probe subscribes to, if it may; nobody needs to publish there.
+    /// The channel that a probe and a shared link subscribe to first, if they may; nobody needs to
+    /// publish there.
     static let probeChannel = Array("status2:probe".utf8)
 
-    /// The channel that is subscribed to.
+    /// The channel that is subscribed to in the greeting.
     var channel: [UInt8] {
         switch self {
         case .subscription(let channel): channel
-        case .probe: Self.probeChannel
+        case .probe, .shared: Self.probeChannel
         }
     }
 }
@@ -33,10 +36,18 @@ enum LinkAction: Equatable, Sendable {
     case secure(host: String)
     /// The subscription is acknowledged (a probe: Redis takes subscriptions): the link is live.
     case live
-    /// Pass on a message; the range is that of its payload in the buffer.
-    case message(payload: Range<Int>)
+    /// Pass on a message; the ranges are those of its channel and its payload in the buffer.
+    case message(channel: Range<Int>, payload: Range<Int>)
     /// A payload of this many bytes was over the limit and has been skipped.
-    case oversized(length: Int)
+    case oversized(channel: Range<Int>, length: Int)
+    /// A shared link has this subscription.
+    case acknowledged(SlotID)
+    /// A shared link has this subscription no more, as it was asked to.
+    case ended(SlotID)
+    /// A shared link has the subscription of this channel no more, and nobody has asked for that.
+    case withdrawn(channel: Range<Int>)
+    /// The user may not begin, or may not end, this subscription; the link goes on.
+    case refused(SlotID, LinkFailure)
     /// Something came that does no harm, and that people may want to know of.
     case remarked(LinkRemark)
     /// The subscription has ended as it was asked to: close the connection.

@@ -17,6 +17,7 @@ import RESP
 ///     greeting       acknowledged                 live
 ///     live           quiet (``LivenessCheck``)    live, a PING is out (a probe: SUBSCRIBE)
 ///     live           its use is over              unsubscribing: UNSUBSCRIBE
+///     live, shared   pages come and go            live, SUBSCRIBE and UNSUBSCRIBE are out
 ///     unsubscribing  answer, failure or timeout   (closed)
 ///     any other      failure or timeout           backingOff, or givenUp
 ///     backingOff     the delay is over            waiting
@@ -42,15 +43,15 @@ struct RedisLink: ~Copyable {
         case backingOff, givenUp
     }
 
-    private var configuration: SharedSettings
-    private(set) var state = State.waiting
+    var configuration: SharedSettings
+    var state = State.waiting
     /// How many attempts have failed since a subscription was last acknowledged.
-    private(set) var failedAttempts = 0
+    var failedAttempts = 0
     /// How often a connection was begun.
     private(set) var dials = 0
 
-    private var backoff: Backoff
-    private var parser: PubSubParser
+    var backoff: Backoff
+    var parser: PubSubParser
     /// The host that was last looked up, with its port.
     private var host = ""
     /// The address that was last connected to: that of the server where the link is live.
@@ -58,50 +59,50 @@ struct RedisLink: ~Copyable {
     /// What became of addresses, until it is taken.
     private var experiences: [ConnectionHistory.Experience] = []
     private var race = AddressRace()
-    private var greeting = Greeting(mustTellRole: false)
+    var greeting = Greeting(mustTellRole: false)
     /// How the server takes `HELLO`, as far as is known.
-    private(set) var hello = ConnectionHistory.Hello.unknown
+    var hello = ConnectionHistory.Hello.unknown
     /// Whether the greeting has been answered at all.
-    private var hasHeard = false
+    var hasHeard = false
     /// Whether a probe that was live asks the Sentinels again or makes its connection again.
-    private var isRenewing = false
-    private var liveness: LivenessCheck
-    private var subscription: Subscription
+    var isRenewing = false
+    var liveness: LivenessCheck
+    var subscription: Subscription
+    /// What a shared link has asked for and not been answered.
+    var openCommands = OpenCommands()
     /// The question for the master, until it is answered.
-    private var query: SentinelQuery?
+    var query: SentinelQuery?
     /// The place in the URL of the Sentinel that has named the present server.
-    private(set) var namingSentinel: Int?
+    var namingSentinel: Int?
     /// The present server as that Sentinel named it.
-    private(set) var master: SentinelService.Endpoint?
+    var master: SentinelService.Endpoint?
     /// When the present state, or the awaited command, is given up.
-    private var stateDeadline = Instant.never
+    var stateDeadline = Instant.never
 
     init(purpose: LinkPurpose, configuration: SharedSettings, seed: UInt64) {
         self.configuration = configuration
-        subscription = Subscription(purpose)
+        subscription = Subscription(purpose: purpose)
         backoff = Backoff(seed: seed)
         liveness = LivenessCheck(configuration.settings, seed: seed)
         parser = PubSubParser(settings: configuration.settings)
     }
 
-    private var settings: Settings { configuration.settings }
-    private var target: RedisTarget { configuration.settings.redis }
+    var settings: Settings { configuration.settings }
+    var target: RedisTarget { configuration.settings.redis }
 
     /// What the link is for.
-    var purpose: LinkPurpose {
-        subscription.isProbe ? .probe : .subscription(channel: subscription.channel)
-    }
+    var purpose: LinkPurpose { subscription.purpose }
 
     var isLive: Bool { state == .live }
 
     /// Whether a live link waits for the answer to its question.
     var isAsking: Bool { state == .live && liveness.isAsking }
 
-    /// Whether the channel's messages come: until Redis says that the subscription has ended.
-    private var isReceiving: Bool { state == .live || state == .unsubscribing }
+    /// Whether an answer is waited for on a live link.
+    var isAwaiting: Bool { liveness.isAsking || !openCommands.isEmpty }
 
-    /// Whether they are passed on: nobody is there to get those of a probe.
-    private var isRelaying: Bool { isReceiving && !subscription.isProbe }
+    /// Whether the channel's messages come: until Redis says that the subscription has ended.
+    var isReceiving: Bool { state == .live || state == .unsubscribing }
 
     /// Whether Redis is known to take subscriptions: a probe that is renewed has not failed yet.
     var isAnswering: Bool { isLive || isRenewing }
@@ -112,7 +113,10 @@ struct RedisLink: ~Copyable {
     /// The instant at which ``timedOut(now:output:)`` must be called if nothing comes before.
     var nextDeadline: Instant {
         switch state {
-        case .live where !liveness.isAsking: liveness.nextQuestion
+        case .live:
+            min(
+                isAwaiting ? stateDeadline : .never,
+                liveness.isAsking ? .never : liveness.nextQuestion)
         case .dialing: min(stateDeadline, race.nextBegin)
         default: stateDeadline
         }
@@ -121,7 +125,7 @@ struct RedisLink: ~Copyable {
     /// Takes what has become of addresses since this was last asked.
     mutating func takeExperiences() -> [ConnectionHistory.Experience] { take(&experiences) }
 
-    private mutating func note(_ conduct: ConnectionHistory.Conduct) {
+    mutating func note(_ conduct: ConnectionHistory.Conduct) {
         guard let server, !host.isEmpty else { return }
         experiences.append(.init(host: host, address: server, conduct: conduct))
     }
@@ -154,7 +158,7 @@ struct RedisLink: ~Copyable {
         }
     }
 
-    private mutating func resolve(host: String, port: UInt16, now: Instant) -> LinkAction {
+    mutating func resolve(host: String, port: UInt16, now: Instant) -> LinkAction {
         state = .resolving
         self.host = HostAndPort.bracketed(host) + ":\(port)"
         stateDeadline = now + Self.lookUpLimit
@@ -192,7 +196,7 @@ struct RedisLink: ~Copyable {
     }
 
     /// What follows a failure on the way: the next Sentinel, if one is left to be asked.
-    private mutating func failed(_ failure: LinkFailure, now: Instant) -> LinkAction {
+    mutating func failed(_ failure: LinkFailure, now: Instant) -> LinkAction {
         guard query != nil else { return .failed(failure) }
         guard query?.advance(after: failure) == true, let next = query?.sentinel else {
             return .failed(query?.outcome ?? failure)
@@ -271,6 +275,7 @@ struct RedisLink: ~Copyable {
 
     private mutating func greet(now: Instant, output: inout RESPEncoder) {
         liveness.begin(now: now)
+        openCommands.removeAll()
         hasHeard = false
         subscription.isAcknowledged = false
         guard query == nil else { return askSentinel(now: now, output: &output) }
@@ -290,138 +295,16 @@ struct RedisLink: ~Copyable {
         query?.ask(username: username, password: password, output: &output)
     }
 
-    private mutating func awaitAnswer(now: Instant) {
+    mutating func awaitAnswer(now: Instant) {
         let timeout = settings.redisRequestTimeout
         stateDeadline = timeout == .zero ? .never : now + timeout
-    }
-
-    // MARK: - Answers
-
-    /// Consumes bytes from `offset` up to the next thing to do; `offset` moves on.
-    ///
-    /// Call it again until it says ``LinkAction/none``; the bytes from `offset` are to be kept.
-    mutating func receive(
-        _ bytes: Span<UInt8>, from offset: inout Int, now: Instant, output: inout RESPEncoder
-    ) -> LinkAction {
-        heard(now: now)
-        while true {
-            let step: PubSubStep
-            do throws(RESPError) {
-                step = try parser.next(bytes, from: offset)
-            } catch {
-                let first = isFirstWord ? bytes.extracting(offset...) : nil
-                return failed(LinkFailure(error, firstBytes: first), now: now)
-            }
-            hasHeard = hasHeard || step.event != .incomplete
-            offset = step.end
-            switch step.event {
-            case .incomplete:
-                return .none
-            case .message(let range, let payload):
-                guard subscription.isOwn(bytes.extracting(range)) else {
-                    return .remarked(.foreignMessage)
-                }
-                if isRelaying { return .message(payload: payload) }
-            case .oversized(let range, let length):
-                guard subscription.isOwn(bytes.extracting(range)) else {
-                    return .remarked(.foreignMessage)
-                }
-                if isRelaying { return .oversized(length: length) }
-            case .subscribed:
-                if let action = answered(nil, now: now, output: &output) { return action }
-            case .unsubscribed(let range, _):
-                guard subscription.isOwn(bytes.extracting(range)), isReceiving else { continue }
-                if state == .unsubscribing { return .unsubscribed }
-                return .failed(.protocolError("Redis ended the subscription"))
-            case .reply(let value):
-                if Subscription.isForeignMessage(value) { return .remarked(.foreignMessage) }
-                if value.kind == .push { continue }
-                if state == .asking {
-                    if let action = sentinelAnswered(value, now: now) { return action }
-                    continue
-                }
-                if let action = answered(value, now: now, output: &output) { return action }
-            }
-        }
-    }
-
-    /// Whether a server that is greeted, or a Sentinel that is asked, has said nothing so far.
-    private var isFirstWord: Bool { !hasHeard && [.greeting, .asking].contains(state) }
-
-    private mutating func sentinelAnswered(_ reply: RESPValue, now: Instant) -> LinkAction? {
-        switch query?.answered(reply) {
-        case .incomplete?, nil: return nil
-        case .failed(let failure)?: return failed(failure, now: now)
-        case .master(let endpoint)?:
-            note(.answered)
-            namingSentinel = query?.index
-            master = endpoint
-            query = nil
-            return resolve(host: endpoint.host, port: endpoint.port, now: now)
-        }
-    }
-
-    /// Notes that bytes have come, also such of which nothing can be made yet: part of a TLS record.
-    mutating func heard(now: Instant) {
-        liveness.heard(now: now)
-        if state == .greeting || state == .unsubscribing || liveness.isAsking {
-            awaitAnswer(now: now)
-        }
-    }
-
-    /// Takes an answer; `reply` is nil for the subscription's push.
-    private mutating func answered(
-        _ reply: RESPValue?, now: Instant, output: inout RESPEncoder
-    ) -> LinkAction? {
-        switch state {
-        case .greeting:
-            switch greeting.answered(reply, for: purpose, at: target, output: &output) {
-            case .failed(let failure): return .failed(failure)
-            case .incomplete:
-                awaitAnswer(now: now)
-                return nil
-            case .accepted(let isSubscribed):
-                becomeLive(isSubscribed: isSubscribed)
-                return .live
-            }
-        case .live:
-            return answeredWhileLive(reply)
-        case .unsubscribing:
-            // A user who may not unsubscribe: the end of the connection does it as well.
-            return reply?.isError == true ? .unsubscribed : nil
-        default: return nil
-        }
-    }
-
-    private mutating func becomeLive(isSubscribed: Bool) {
-        state = .live
-        subscription.isAcknowledged = isSubscribed
-        if !greeting.isRESP2 { hello = .answered }
-        note(.answered)
-        isRenewing = false
-        stateDeadline = .never
-        failedAttempts = 0
-        backoff.reset()
-    }
-
-    /// Takes the answer to what a quiet link has asked, or one that nobody waits for.
-    private mutating func answeredWhileLive(_ reply: RESPValue?) -> LinkAction? {
-        let wasAsking = liveness.isAsking
-        liveness.end()
-        stateDeadline = .never
-        guard let reply, reply.isError else { return nil }
-        let text = reply.string ?? ""
-        guard wasAsking else { return .remarked(.unexpectedError(text)) }
-        guard subscription.isAskedFor else { return .remarked(.pingRefused(text)) }
-        let failure = LinkFailure(reply: text, to: "SUBSCRIBE")
-        return failure.isAboutChannel ? nil : .failed(failure)
     }
 
     // MARK: - Ending
 
     /// Asks Redis to send no more; false where there is no subscription to be ended.
     mutating func unsubscribe(now: Instant, output: inout RESPEncoder) -> Bool {
-        guard !subscription.isProbe, state == .live else { return false }
+        guard case .subscription = purpose, state == .live else { return false }
         state = .unsubscribing
         output.command(bytes: [Array("UNSUBSCRIBE".utf8), subscription.channel])
         awaitAnswer(now: now)
@@ -435,7 +318,7 @@ struct RedisLink: ~Copyable {
     mutating func stoodStill(now: Instant) {
         switch state {
         case .greeting, .unsubscribing: awaitAnswer(now: now)
-        case .live where liveness.isAsking: awaitAnswer(now: now)
+        case .live where isAwaiting: awaitAnswer(now: now)
         default: break
         }
     }
@@ -467,14 +350,11 @@ struct RedisLink: ~Copyable {
         case .unsubscribing:
             return .failed(.timeout(command: "UNSUBSCRIBE"))
         case .live:
-            guard !liveness.isAsking else { return .failed(.stalled) }
+            guard !isAwaiting || now < stateDeadline else { return .failed(.stalled) }
             if subscription.isProbe, namingSentinel != nil { return renew() }
-            if subscription.isAskedFor {
-                liveness.subscribe(subscription.channel, now: now, output: &output)
-            } else {
-                liveness.ping(now: now, output: &output)
-            }
-            awaitAnswer(now: now)
+            let wasAwaiting = isAwaiting
+            ask(now: now, output: &output)
+            if !wasAwaiting { awaitAnswer(now: now) }
             return .none
         }
     }

@@ -1,30 +1,24 @@
+import DequeModule
 import RESP
 
-/// What a link has subscribed to, and which messages are therefore its own.
+/// What a link subscribes to in its greeting, and how a quiet link is asked whether it lives.
 struct Subscription {
-    /// The channel's name.
-    let channel: [UInt8]
-    /// Whether the link is a probe: nobody is there to get its messages.
-    let isProbe: Bool
+    let purpose: LinkPurpose
     /// Whether Redis has acknowledged it; a probe is content to be told that it may not have it.
     var isAcknowledged = false
+
+    /// Whether the link is a probe: nobody is there to get its messages.
+    var isProbe: Bool { purpose == .probe }
+
+    /// The name of the channel.
+    var channel: [UInt8] { purpose.channel }
 
     /// Whether a quiet link asks by subscribing again, and not by `PING`: so does a probe, because it
     /// must know whether Redis still takes subscriptions.
     var isAskedFor: Bool { isProbe && isAcknowledged }
 
-    init(_ purpose: LinkPurpose) {
-        channel = purpose.channel
-        isProbe = purpose == .probe
-    }
-
     /// Whether it is the name of the channel that was subscribed to.
-    func isOwn(_ name: Span<UInt8>) -> Bool {
-        guard name.count == channel.count else { return false }
-        let channel = channel.span
-        for index in name.indices where name[index] != channel[index] { return false }
-        return true
-    }
+    func isOwn(_ name: Span<UInt8>) -> Bool { name.isEqual(to: channel) }
 
     /// Whether the value is a message of a kind of subscription that no link makes.
     static func isForeignMessage(_ value: RESPValue) -> Bool {
@@ -32,6 +26,52 @@ struct Subscription {
         var parts = value.children
         let kind = parts.next()?.string
         return kind == "pmessage" || kind == "smessage"
+    }
+}
+
+/// The commands of a live shared link that Redis has not answered yet, in the order in which they
+/// went out.
+///
+/// Redis answers each command once and in order: a subscription by a push that names its channel, a
+/// `PING` by a reply, and any of them by an error that names nothing. So the order alone tells what an
+/// error is about; a push is held against the name as well.
+struct OpenCommands {
+    /// Requests that may be open at once; more wait, so that neither side has to hold them all.
+    static let limit = 1024
+
+    enum Command: Equatable {
+        case subscribe(SlotID, channel: [UInt8])
+        case unsubscribe(SlotID, channel: [UInt8])
+        case ping
+    }
+
+    private var commands = Deque<Command>()
+
+    var isEmpty: Bool { commands.isEmpty }
+
+    /// Whether one more may go out.
+    var hasRoom: Bool { commands.count < Self.limit }
+
+    /// A command has gone out.
+    mutating func sent(_ command: Command) { commands.append(command) }
+
+    /// Takes the command off that the next answer is for.
+    mutating func answered() { commands.removeFirst() }
+
+    /// The command that the next answer is for.
+    var next: Command? { commands.first }
+
+    /// The connection is another: nothing is open on it.
+    mutating func removeAll() { commands.removeAll() }
+}
+
+extension Span<UInt8> {
+    /// Whether the bytes are the same.
+    func isEqual(to bytes: [UInt8]) -> Bool {
+        guard count == bytes.count else { return false }
+        let bytes = bytes.span
+        for index in indices where self[index] != bytes[index] { return false }
+        return true
     }
 }
 

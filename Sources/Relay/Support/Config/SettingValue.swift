@@ -104,6 +104,18 @@ extension SettingValue<LogLevel> {
         print: { $0.rawValue })
 }
 
+extension SettingValue<RedisSubscriptions> {
+    /// How subscriptions are spread, in any letter case.
+    static let subscriptions = SettingValue(
+        placeholder: "dedicated|shared",
+        parse: { (text) throws(InvalidValue) in
+            let word = text.trimmingBlanks().lowercased()
+            if let mode = RedisSubscriptions(rawValue: word) { return mode }
+            throw InvalidValue("is not one of dedicated, shared")
+        },
+        print: { $0.rawValue })
+}
+
 extension SettingValue<[String]> {
     /// Patterns of origins with commas or blanks between them, of which none is malformed.
     static let originPatterns = SettingValue(

@@ -39,6 +39,8 @@ public struct Settings: Sendable, Equatable {
     public var redisDialConcurrency = 64
     /// The dials to Redis that may begin in one second, in the whole process; positive.
     public var redisDialRate = 500
+    /// How subscriptions are spread over links to Redis.
+    public var redisSubscriptions = RedisSubscriptions.dedicated
     /// How long a shutdown waits for clients to take their last bytes; zero means not at all.
     public var shutdownTimeout = Nanoseconds.seconds(15)
     /// How long a shutdown goes on as before, not ready, so that a load balancer turns elsewhere.

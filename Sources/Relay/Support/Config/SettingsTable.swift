@@ -78,6 +78,9 @@ public enum SettingsTable {
         SettingRow(
             "STATUS_REDIS_DIAL_RATE", \.redisDialRate, .integer(in: 1...1_000_000),
             "dials to Redis begun per second, in the whole process"),
+        SettingRow(
+            "STATUS_REDIS_SUBSCRIPTIONS", \.redisSubscriptions, .subscriptions,
+            "dedicated: a link to Redis for each WebSocket; shared: one for all of an event loop"),
     ]
 
     private static let limits: [SettingRow] = [

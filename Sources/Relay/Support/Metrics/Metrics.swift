@@ -70,6 +70,8 @@ struct MetricsReading: Equatable, Sendable {
     var stoodStill = Nanoseconds.zero
     /// Subscriptions that are acknowledged.
     var liveLinks = 0
+    /// Subscriptions that pages have, or have had and Redis still has.
+    var subscriptions = 0
     /// Subscriptions that are being made, for the first time or again.
     var pendingLinks = 0
     /// The time for which present interruptions of subscriptions have lasted, summed.

@@ -1,0 +1,210 @@
+/// The registry of subscriptions: which page hears which channel, and over which link.
+///
+/// It alone knows. Pages come and go whenever they like; what Redis has been told follows by state: a
+/// subscription with pages is wanted, one without is not, and no command goes out for it while another
+/// is open. So a page that comes while the end of its channel is under way waits for that, and then for
+/// the acknowledgement of its own subscription (I2).
+///
+///     state          input                            next state
+///     wanted         a command may go out             requested: SUBSCRIBE
+///     requested      acknowledged                     acknowledged
+///     acknowledged   no page is left                  ending: UNSUBSCRIBE
+///     ending         ended, no page has come          (gone)
+///     ending         ended, pages have come           wanted
+///     any            the link is lost                 wanted, or (gone) without pages
+///
+/// How many subscriptions a link carries is a matter of ``RedisSubscriptions``. With dedicated links
+/// each page has a subscription of its own, for which its link asks in its greeting; with shared links
+/// the pages of a channel have one together, which is found by its name.
+struct Hub: ~Copyable {
+    /// A page's place in a subscription.
+    struct Membership {
+        let subscription: SlotID
+        let place: Int
+        /// Whether the channel's messages come already.
+        let isLive: Bool
+    }
+
+    /// What Redis is to be told of a subscription.
+    enum Command: Equatable {
+        case none
+        case subscribe(channel: [UInt8])
+        case unsubscribe(channel: [UInt8])
+    }
+
+    /// What became of a subscription.
+    enum Loss: Equatable {
+        /// Its pages miss messages until it is acknowledged again.
+        case outage
+        /// It was not in force: its pages go on waiting.
+        case waiting
+        /// It had no pages and is gone.
+        case gone
+    }
+
+    let mode: RedisSubscriptions
+    private var table: ChannelTable
+    private var subscriptions = Slab<ChannelSubscription>()
+    /// The subscription whose message is being dealt out.
+    private var dealing = PageSet.nobody
+
+    /// Makes an empty registry; the seed is to be a secret.
+    init(_ mode: RedisSubscriptions, seed: UInt64) {
+        self.mode = mode
+        table = ChannelTable(seed: seed)
+    }
+
+    /// How many subscriptions there are.
+    var count: Int { subscriptions.count }
+
+    /// All subscriptions, in the order of their slots.
+    var ids: [SlotID] { subscriptions.ids }
+
+    func contains(_ id: SlotID) -> Bool { subscriptions.contains(id) }
+
+    /// A subscription, which must be there.
+    subscript(id: SlotID) -> ChannelSubscription {
+        _read { yield subscriptions[id] }
+        _modify { yield &subscriptions[id] }
+    }
+
+    // MARK: - Pages
+
+    /// A page wants to hear a channel.
+    mutating func subscribe(_ page: SlotID, to channel: [UInt8]) -> Membership {
+        let id = existing(channel) ?? make(channel)
+        let place = subscriptions[id].pages.insert(page)
+        return Membership(
+            subscription: id, place: place, isLive: subscriptions[id].state == .acknowledged)
+    }
+
+    private func existing(_ channel: [UInt8]) -> SlotID? {
+        mode == .shared ? find(channel.span) : nil
+    }
+
+    private mutating func make(_ channel: [UInt8]) -> SlotID {
+        guard mode == .shared else {
+            return subscriptions.insert { _ in ChannelSubscription(channel, hash: 0) }
+        }
+        let hash = table.hash(channel.span)
+        let id = subscriptions.insert { _ in ChannelSubscription(channel, hash: hash) }
+        table.insert(id, hash: hash)
+        return id
+    }
+
+    /// A page hears its channel no more; returns the page that has its place now, if one has moved.
+    mutating func leave(_ id: SlotID, at place: Int) -> SlotID? {
+        if id == dealing {
+            subscriptions[id].pages.leaveHole(at: place)
+            return nil
+        }
+        return subscriptions[id].pages.remove(at: place)
+    }
+
+    /// Forgets a subscription.
+    mutating func remove(_ id: SlotID) {
+        if mode == .shared { table.remove(id, hash: subscriptions[id].hash) }
+        subscriptions.remove(id)
+    }
+
+    // MARK: - Messages
+
+    /// The shared subscription of a channel.
+    func find(_ name: Span<UInt8>) -> SlotID? {
+        table.find(table.hash(name)) { name.isEqual(to: subscriptions[$0].channel) }
+    }
+
+    /// Begins to deal a message out: until ``endDealing()`` no page changes its place.
+    mutating func beginDealing(_ id: SlotID) { dealing = id }
+
+    /// Ends the dealing out; returns who has moved, and to which place.
+    mutating func endDealing() -> [(page: SlotID, place: Int)] {
+        let id = dealing
+        dealing = PageSet.nobody
+        guard subscriptions.contains(id) else { return [] }
+        return subscriptions[id].pages.closeHoles()
+    }
+
+    // MARK: - What Redis is told
+
+    /// Whether the subscription is to be put in the queue of its link: what Redis has been told is not
+    /// what is wanted, and nothing is open.
+    mutating func enqueue(_ id: SlotID) -> Bool {
+        guard !subscriptions[id].isQueued, isToBeTold(id) else { return false }
+        subscriptions[id].isQueued = true
+        return true
+    }
+
+    private func isToBeTold(_ id: SlotID) -> Bool {
+        switch subscriptions[id].state {
+        case .wanted: true
+        case .acknowledged: subscriptions[id].pages.isEmpty && !subscriptions[id].cannotEnd
+        case .requested, .ending: false
+        }
+    }
+
+    /// Takes a subscription from the queue: the command that is to go out for it now.
+    ///
+    /// One that is not wanted any more, and of which Redis knows nothing, is gone afterwards.
+    mutating func next(_ id: SlotID) -> Command {
+        subscriptions[id].isQueued = false
+        guard isToBeTold(id) else { return .none }
+        let channel = subscriptions[id].channel
+        guard subscriptions[id].state == .wanted else {
+            subscriptions[id].state = .ending
+            return .unsubscribe(channel: channel)
+        }
+        guard !subscriptions[id].pages.isEmpty else {
+            remove(id)
+            return .none
+        }
+        subscriptions[id].state = .requested
+        return .subscribe(channel: channel)
+    }
+
+    /// Redis has acknowledged the subscription.
+    mutating func acknowledged(_ id: SlotID) {
+        subscriptions[id].state = .acknowledged
+    }
+
+    /// Redis has acknowledged what it was asked for; false where that is of no more use.
+    mutating func answered(_ id: SlotID) -> Bool {
+        guard contains(id), subscriptions[id].state == .requested else { return false }
+        acknowledged(id)
+        return true
+    }
+
+    /// Redis has ended the subscription; it is gone where no page has come meanwhile.
+    mutating func ended(_ id: SlotID) {
+        guard contains(id), subscriptions[id].state == .ending else { return }
+        subscriptions[id].state = .wanted
+        if subscriptions[id].pages.isEmpty { remove(id) }
+    }
+
+    /// Redis refuses to end the subscription: it is kept.
+    mutating func keeps(_ id: SlotID) {
+        subscriptions[id].state = .acknowledged
+        subscriptions[id].cannotEnd = true
+    }
+
+    /// The subscription is in force no more.
+    mutating func lost(_ id: SlotID) -> Loss {
+        let wasInForce = subscriptions[id].state == .acknowledged
+        subscriptions[id].state = .wanted
+        subscriptions[id].isQueued = false
+        subscriptions[id].cannotEnd = false
+        guard !subscriptions[id].pages.isEmpty else {
+            remove(id)
+            return .gone
+        }
+        return wasInForce ? .outage : .waiting
+    }
+}
+
+/// How subscriptions are spread over links to Redis.
+public enum RedisSubscriptions: String, Sendable, CaseIterable {
+    /// Each WebSocket has a link of its own: a slow or stuck one touches nobody else.
+    case dedicated
+    /// All WebSockets of an event loop share one link, and those of a channel one subscription.
+    case shared
+}
