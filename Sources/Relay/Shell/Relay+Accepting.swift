@@ -31,12 +31,12 @@ extension Relay where S: ~Copyable {
             refuseConnection("client_limit", ["peer": "\(peer)"])
             return
         }
-        let phase = loop.sys.random()
+        let seed = loop.sys.random()
         let now = loop.now
         let address = peer.networkAddress
         let id = clients.insert { id in
             ClientEntry(
-                machine: ClientConnection(configuration: configuration, phase: phase, now: now),
+                machine: ClientConnection(configuration: configuration, seed: seed, now: now),
                 socket: loop.makeSocket(token: Token(.client, id)),
                 peer: address == nil ? "unix" : peer.description, address: address,
                 openedAt: now)

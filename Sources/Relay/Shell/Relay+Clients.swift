@@ -226,9 +226,12 @@ extension Relay where S: ~Copyable {
         return oldest == .never ? .never : oldest + settings.writeTimeout
     }
 
+    /// What is queued leaves when the turn ends; only what the socket had no room for has a deadline.
     mutating func arm(client id: SlotID) {
-        let deadline = min(clients[id].machine.nextDeadline, writeDeadline(of: id))
-        loop.arm(&clients[id].socket, at: deadline)
+        let isBlocked = clients[id].socket.interest.contains(.write)
+        let deadline = clients[id].machine.nextDeadline
+        loop.arm(
+            &clients[id].socket, at: isBlocked ? min(deadline, writeDeadline(of: id)) : deadline)
     }
 
     func metadata(ofClient id: SlotID) -> Logger.Metadata {

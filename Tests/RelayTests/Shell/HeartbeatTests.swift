@@ -53,6 +53,22 @@ import WSFrame
         #expect(largest < 20)
     }
 
+    @Test func heartbeatsOfAPhaseLeaveTogetherAndNothingElseWakesTheLoop() {
+        let daemon = SimulatedDaemon {
+            $0.pingInterval = .seconds(1)
+            $0.redisPingInterval = .seconds(1000)
+        }
+        let pages = (0..<300).map { daemon.open("/run:\($0)") }
+        daemon.advance(.seconds(2))
+        func total() -> Int { pages.map { $0.messages.count }.reduce(0, +) }
+        let before = total()
+        let turns = daemon.turns
+        daemon.advance(.seconds(5))
+        #expect(total() == before + 5 * 300)
+        // A second has a hundred phases, the upkeep, and what the timer wheel deals out each 64 ms.
+        #expect(daemon.turns - turns <= 5 * (100 + 1 + 16))
+    }
+
     @Test(arguments: [
         #"{"type":"init"}"#, #"{"type":"INIT"}"#, #" { "x" : [1,{}] , "type" : "Init" } "#,
     ])

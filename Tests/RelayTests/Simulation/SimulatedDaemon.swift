@@ -16,6 +16,8 @@ final class SimulatedDaemon {
     let redis: SimulatedRedis
     /// The lines of the trace.
     let traced: CapturedTrace
+    /// Turns of the loop so far.
+    private(set) var turns = 0
 
     init(
         _ change: (inout Settings) -> Void = { _ in }, connectionLimit: Int = 1000,
@@ -63,7 +65,10 @@ final class SimulatedDaemon {
     }
 
     /// One turn of the loop.
-    func turn() { relay.turn() }
+    func turn() {
+        turns += 1
+        relay.turn()
+    }
 
     /// Turns the loop until nothing is left to do at this instant.
     func settle() {
@@ -72,7 +77,7 @@ final class SimulatedDaemon {
             redis.serve()
             let isTimerDue = nextWakeUp.map { $0 <= world.clock } ?? false
             guard world.hasEvents || isTimerDue else { return }
-            relay.turn()
+            turn()
         }
         preconditionFailure("the loop turns without end")
     }
@@ -93,7 +98,7 @@ final class SimulatedDaemon {
     /// One turn of the loop, whose wait ends at `instant`.
     private func sleep(until instant: Instant) {
         world.wakeUp = instant
-        relay.turn()
+        turn()
     }
 
     /// Opens a TCP connection as a browser would.

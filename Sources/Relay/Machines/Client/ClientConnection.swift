@@ -67,7 +67,7 @@ struct ClientConnection: ~Copyable {
     private(set) var heartbeatRoundTrip: Nanoseconds?
     /// Whether the answer goes without its body, as to HEAD (RFC 9110, section 9.3.2).
     private var isHead = false
-    private let phase: UInt64
+    private let phase: HeartbeatPhase
     private var stateDeadline: Instant
     private var pingDeadline = Instant.never
     private var idleDeadline = Instant.never
@@ -80,10 +80,10 @@ struct ClientConnection: ~Copyable {
     /// Whether any byte of the request has come.
     private var hasRequestBegun = false
 
-    /// Begins with an accepted connection; `phase` is random and spreads the heartbeats.
-    init(configuration: SharedSettings, phase: UInt64, now: Instant) {
+    /// Begins with an accepted connection; the seed is random and spreads the heartbeats.
+    init(configuration: SharedSettings, seed: UInt64, now: Instant) {
         self.configuration = configuration
-        self.phase = phase
+        phase = HeartbeatPhase(interval: configuration.settings.pingInterval, seed: seed)
         var limits = HTTPLimits()
         // A page's cookies may fill the whole head with one line.
         limits.maxLineLength = limits.maxHeadLength
@@ -288,8 +288,7 @@ struct ClientConnection: ~Copyable {
         isLive = true
         ping(now: now, &reply)
         idleDeadline = now + settings.pongTimeout
-        let interval = max(1, settings.pingInterval.count)
-        pingDeadline = now + Nanoseconds(Int64(phase % UInt64(interval)) + 1)
+        pingDeadline = phase.next(after: now, interval: settings.pingInterval)
     }
 
     private mutating func ping(now: Instant, _ reply: inout [UInt8]) {
@@ -375,7 +374,7 @@ struct ClientConnection: ~Copyable {
     mutating func beat(now: Instant, reply: inout [UInt8]) {
         guard now >= pingDeadline else { return }
         ping(now: now, &reply)
-        pingDeadline = nextPing(after: now)
+        pingDeadline = phase.next(after: now, interval: settings.pingInterval)
     }
 
     /// A browser opens connections ahead of need: one that has asked for nothing is not answered.
@@ -387,12 +386,5 @@ struct ClientConnection: ~Copyable {
         HTTPResponse(status: 408, text: "no whole request in time")
             .append(to: &reply, includesBody: !isHead)
         return finish(.requestTimeout(request, isAnswered: true), now: now)
-    }
-
-    /// The next beat of the same phase: a late turn of the loop shifts no later beat.
-    private func nextPing(after now: Instant) -> Instant {
-        let interval = max(1, settings.pingInterval.count)
-        let missed = max(0, (now - pingDeadline).count) / interval
-        return pingDeadline + Nanoseconds(interval) * (missed + 1)
     }
 }
