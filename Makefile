@@ -11,7 +11,7 @@ HIREDIS_SECONDS ?= 5
 
 RELEASE := .build/release/status2
 TEST_PACKAGES := redis-server redis-tools python3-venv chromium chromium-driver iproute2 nginx prometheus \
-	haproxy apache2-utils curl
+	haproxy apache2-utils curl nodejs
 # How many worlds `make simulate` makes, and the seed of the first.
 SEEDS ?= 1000
 SEED ?= 1
@@ -21,7 +21,7 @@ SOAK_MINUTES ?= 30
 .PHONY: run test test-unit test-integration conformance conformance-quick fuzz fuzz-coverage fuzz-corpus bench build lint clean libraries
 .PHONY: simulate simulate-quick mutations
 .PHONY: chaos chaos-quick soak scale scale-quick test-tools release load-tool ws-echo tests
-.PHONY: against-hiredis
+.PHONY: against-hiredis test-pages
 .NOTPARALLEL:
 
 run: release
@@ -30,7 +30,7 @@ run: release
 # Everything, and nothing skipped: a server that is missing is a failure here. The one exception is
 # the Autobahn suite, which needs a Python that few systems still have.
 test: libraries test-tools
-	@STATUS2_REQUIRE_SERVERS=1 $(MAKE) --no-print-directory test-unit test-integration chaos-quick \
+	@STATUS2_REQUIRE_SERVERS=1 $(MAKE) --no-print-directory test-unit test-pages test-integration chaos-quick \
 		scale-quick simulate-quick
 	@$(MAKE) --no-print-directory against-hiredis conformance-quick
 
@@ -38,6 +38,12 @@ test: libraries test-tools
 test-unit: tests
 	@echo "Running the unit tests."
 	@Scripts/quietly ' skipped|Test run with' $(SWIFT) test --skip-build
+
+# The browser's client in Node, with sockets and a clock of the tests' own.
+test-pages:
+	@Scripts/require nodejs python3
+	@echo "Running the tests of Clients/js."
+	@Scripts/quietly '^# (tests|pass|fail)|not ok' node --test --test-reporter=tap Tests/Pages/*.test.mjs
 
 test-integration: release load-tool test-tools
 	@echo "Running the integration tests against $(RELEASE)."
