@@ -271,6 +271,7 @@ extension Relay where S: ~Copyable {
     private mutating func noteFailure(_ failure: LinkFailure, of id: SlotID) {
         links[id].lastCause = failure.cause
         metrics.redisLinkFailures[failure.cause, default: 0] += 1
+        links[id].requests.removeAll()
         for subscription in carried(by: id) { lost(subscription, on: id) }
     }
 

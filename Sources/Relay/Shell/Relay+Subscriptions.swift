@@ -103,7 +103,6 @@ extension Relay where S: ~Copyable {
         var metadata = metadata(of: link)
         metadata["channels"] = .stringConvertible(subscriptions.count)
         log.redis.info("redis link established", metadata: metadata)
-        links[link].requests.removeAll()
         for id in subscriptions { tell(id) }
     }
 

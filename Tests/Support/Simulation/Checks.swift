@@ -137,7 +137,7 @@ struct Checks {
 
     /// A Redis that is well loses no link.
     private func lookAtLinks(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
-        guard !relay.metrics.redisLinkFailures.isEmpty,
+        guard !relay.metrics.redisLinkFailures.isEmpty, !world.redis.hasOverrun,
             !plan.faults.list.contains(where: { $0.harmsLinks })
         else { return }
         world.fail("a link was lost, and Redis was well: \(relay.metrics.redisLinkFailures)")

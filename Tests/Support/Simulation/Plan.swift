@@ -100,6 +100,9 @@ struct Plan {
         settings.acceptRate = dice.pick(of: [1000, 1000, 0, 50])
         settings.memoryBudget = dice.pick(of: [256 << 20, 256 << 20, 256 << 20, 4 << 20])
         settings.metricsEnabled = true
+        // Dice of its own: what else the seed makes of the world stays as it was.
+        var placement = Dice(seed: seed, 6)
+        settings.redisSubscriptions = placement.chance(0.4) ? .shared : .dedicated
         if pages > 1000 {
             settings.redisDialRate = 2000
             settings.acceptRate = 0

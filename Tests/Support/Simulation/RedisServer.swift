@@ -47,6 +47,8 @@ final class RedisServer {
     private var sharedStandstill = Nanoseconds.zero
     /// It knows RESP2 alone.
     var isOld = false
+    /// Whether it has dropped a client that did not take its messages.
+    private(set) var hasOverrun = false
     private var arguments: [Range<Int>] = []
 
     var takesPublications: Bool { condition == .well }
@@ -252,6 +254,8 @@ final class RedisServer {
                 world.active.contains(.redisOverrun)
                 ? Self.outputLimits.few : Self.outputLimits.asARule
             if session.connection.outbox.count > limit {
+                // A standstill of minutes fills a shared link's buffer without any fault of Redis's.
+                hasOverrun = true
                 drop(session, reset: world.faultDice.chance(0.5))
                 continue
             }

@@ -193,6 +193,7 @@ struct SettingsLoaderTests {
         ("STATUS_GAP_NOTICES", "please"), ("STATUS_REDIS_URL_FILE", "a\0b"),
         ("STATUS_REDIS_PASSWORD_FILE", "a\0b"),
         ("STATUS_REDIS_SENTINEL_PASSWORD_FILE", "a\0b"),
+        ("STATUS_REDIS_SUBSCRIPTIONS", "both"),
     ]
 
     @Test("ends the start or falls back to the default, as the row says", arguments: refused)

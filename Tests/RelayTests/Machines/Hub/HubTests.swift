@@ -1,0 +1,219 @@
+import Testing
+
+@testable import Relay
+
+/// What Redis is told of shared subscriptions, whatever pages do meanwhile.
+@Suite struct HubTests {
+    private static let channel = Array("run:status".utf8)
+
+    private static func page(_ number: UInt32) -> SlotID {
+        SlotID(index: number, generation: 1)
+    }
+
+    @Test func aChannelIsAskedForOnceHoweverManyPagesHearIt() {
+        let hub = Registry(.shared, seed: 1)
+        let first = hub.subscribe(Self.page(0), to: Self.channel)
+        #expect(!first.isLive)
+        #expect(hub.enqueue(first.subscription))
+        let second = hub.subscribe(Self.page(1), to: Self.channel)
+        #expect(second.subscription == first.subscription)
+        #expect(!hub.enqueue(first.subscription))
+        #expect(hub.next(first.subscription) == .subscribe(channel: Self.channel))
+        #expect(!hub.enqueue(first.subscription))
+        #expect(hub.answered(first.subscription))
+        #expect(hub.subscribe(Self.page(2), to: Self.channel).isLive)
+        #expect(hub[first.subscription].pages.count == 3)
+        #expect(hub.count == 1)
+    }
+
+    @Test func withDedicatedLinksEachPageHasASubscriptionOfItsOwn() {
+        let hub = Registry(.dedicated, seed: 0)
+        let first = hub.subscribe(Self.page(0), to: Self.channel)
+        let second = hub.subscribe(Self.page(1), to: Self.channel)
+        #expect(first.subscription != second.subscription)
+        #expect(hub.find(Self.channel) == nil)
+    }
+
+    /// Brings a subscription of one page up to its acknowledgement.
+    private static func live(_ hub: Registry) -> Hub.Membership {
+        let membership = hub.subscribe(page(0), to: channel)
+        _ = hub.enqueue(membership.subscription)
+        _ = hub.next(membership.subscription)
+        _ = hub.answered(membership.subscription)
+        return membership
+    }
+
+    @Test func theLastPageEndsTheSubscription() {
+        let hub = Registry(.shared, seed: 1)
+        let membership = Self.live(hub)
+        let id = membership.subscription
+        #expect(!hub.enqueue(id))
+        _ = hub.leave(id, at: membership.place)
+        #expect(hub.enqueue(id))
+        #expect(hub.next(id) == .unsubscribe(channel: Self.channel))
+        hub.ended(id)
+        #expect(!hub.contains(id))
+        #expect(hub.find(Self.channel) == nil)
+    }
+
+    @Test func aPageThatComesBackBeforeTheCommandGoesOutIsLiveAtOnce() {
+        let hub = Registry(.shared, seed: 1)
+        let membership = Self.live(hub)
+        let id = membership.subscription
+        _ = hub.leave(id, at: membership.place)
+        #expect(hub.enqueue(id))
+        #expect(hub.subscribe(Self.page(1), to: Self.channel).isLive)
+        #expect(hub.next(id) == .none)
+        #expect(hub[id].state == .acknowledged)
+    }
+
+    @Test func aPageThatComesWhileTheEndIsUnderWayWaitsForItsOwnAcknowledgement() {
+        let hub = Registry(.shared, seed: 1)
+        let membership = Self.live(hub)
+        let id = membership.subscription
+        _ = hub.leave(id, at: membership.place)
+        _ = hub.enqueue(id)
+        #expect(hub.next(id) == .unsubscribe(channel: Self.channel))
+        #expect(!hub.subscribe(Self.page(1), to: Self.channel).isLive)
+        // Nothing goes out while a command is open.
+        #expect(!hub.enqueue(id))
+        hub.ended(id)
+        #expect(hub.enqueue(id))
+        #expect(hub.next(id) == .subscribe(channel: Self.channel))
+        #expect(hub.answered(id))
+    }
+
+    @Test func pagesThatAllLeaveBeforeTheAcknowledgementLeaveNothingBehind() {
+        let hub = Registry(.shared, seed: 1)
+        let membership = hub.subscribe(Self.page(0), to: Self.channel)
+        let id = membership.subscription
+        _ = hub.enqueue(id)
+        _ = hub.next(id)
+        _ = hub.leave(id, at: membership.place)
+        #expect(!hub.enqueue(id))
+        #expect(hub.answered(id))
+        #expect(hub.enqueue(id))
+        #expect(hub.next(id) == .unsubscribe(channel: Self.channel))
+    }
+
+    @Test func aSubscriptionThatIsWantedNoMoreBeforeItIsAskedForIsGone() {
+        let hub = Registry(.shared, seed: 1)
+        let membership = hub.subscribe(Self.page(0), to: Self.channel)
+        _ = hub.enqueue(membership.subscription)
+        _ = hub.leave(membership.subscription, at: membership.place)
+        #expect(hub.next(membership.subscription) == .none)
+        #expect(hub.count == 0)
+    }
+
+    @Test func aLossIsAnOutageForWhoeverWasLive() {
+        let hub = Registry(.shared, seed: 1)
+        let id = Self.live(hub).subscription
+        let other = hub.subscribe(Self.page(1), to: Array("run:other".utf8)).subscription
+        #expect(hub.lost(id) == .outage)
+        #expect(hub.lost(id) == .waiting)
+        #expect(hub.lost(other) == .waiting)
+        #expect(hub.enqueue(id))
+        #expect(hub.next(id) == .subscribe(channel: Self.channel))
+    }
+
+    @Test func aLossEndsWhatNobodyWants() {
+        let hub = Registry(.shared, seed: 1)
+        let membership = Self.live(hub)
+        _ = hub.leave(membership.subscription, at: membership.place)
+        #expect(hub.lost(membership.subscription) == .gone)
+        #expect(hub.count == 0)
+    }
+
+    @Test func whatRedisRefusesToEndIsKeptAndNotAskedForAgain() {
+        let hub = Registry(.shared, seed: 1)
+        let membership = Self.live(hub)
+        let id = membership.subscription
+        _ = hub.leave(id, at: membership.place)
+        _ = hub.enqueue(id)
+        _ = hub.next(id)
+        hub.keeps(id)
+        #expect(!hub.enqueue(id))
+        #expect(hub.subscribe(Self.page(1), to: Self.channel).isLive)
+    }
+
+    @Test func anAnswerThatComesTooLateChangesNothing() {
+        let hub = Registry(.shared, seed: 1)
+        let id = Self.live(hub).subscription
+        #expect(!hub.answered(id))
+        hub.ended(id)
+        #expect(hub[id].state == .acknowledged)
+        #expect(!hub.answered(SlotID(index: 7, generation: 1)))
+        hub.ended(SlotID(index: 7, generation: 1))
+    }
+
+    @Test func whoLeavesWhileAMessageIsDealtOutMovesNobodyBeforeItsEnd() {
+        let hub = Registry(.shared, seed: 1)
+        let places = (0..<5).map { hub.subscribe(Self.page($0), to: Self.channel) }
+        let id = places[0].subscription
+        hub.beginDealing(id)
+        for place in [1, 4, 0] { #expect(hub.leave(id, at: place) == nil) }
+        #expect(hub[id].pages.placeCount == 5)
+        #expect(hub[id].pages.count == 2)
+        let moved = hub.endDealing()
+        #expect(hub[id].pages.placeCount == 2)
+        var present = [0: hub[id].pages[0], 1: hub[id].pages[1]]
+        #expect(Set(present.values) == [Self.page(2), Self.page(3)])
+        // Each page that has moved is told the place that it has in the end.
+        for (page, place) in moved { #expect(present.removeValue(forKey: place) == page) }
+        #expect(hub.endDealing().isEmpty)
+    }
+
+    @Test func channelsAreFoundByNameWhileOthersComeAndGo() {
+        let hub = Registry(.shared, seed: 7)
+        var present: [String: SlotID] = [:]
+        var generator = SystemlessGenerator(state: 3)
+        for _ in 0..<20_000 {
+            let name = "run\(generator.next() % 700):status"
+            if let id = present.removeValue(forKey: name) {
+                _ = hub.leave(id, at: 0)
+                _ = hub.lost(id)
+            } else {
+                present[name] = hub.subscribe(Self.page(1), to: Array(name.utf8)).subscription
+            }
+        }
+        #expect(hub.count == present.count)
+        for number in 0..<700 {
+            let name = "run\(number):status"
+            #expect(hub.find(Array(name.utf8)) == present[name])
+        }
+    }
+
+    /// Numbers that are the same in each run.
+    private struct SystemlessGenerator {
+        var state: UInt64
+
+        mutating func next() -> UInt64 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return state >> 33
+        }
+    }
+}
+
+/// The hub behind a reference, as expectations want it.
+private final class Registry {
+    private var hub: Hub
+
+    init(_ mode: RedisSubscriptions, seed: UInt64) { hub = Hub(mode, seed: seed) }
+
+    var count: Int { hub.count }
+    subscript(id: SlotID) -> ChannelSubscription { hub[id] }
+    func contains(_ id: SlotID) -> Bool { hub.contains(id) }
+    func find(_ name: [UInt8]) -> SlotID? { hub.find(name.span) }
+    func subscribe(_ page: SlotID, to channel: [UInt8]) -> Hub.Membership {
+        hub.subscribe(page, to: channel)
+    }
+    func leave(_ id: SlotID, at place: Int) -> SlotID? { hub.leave(id, at: place) }
+    func enqueue(_ id: SlotID) -> Bool { hub.enqueue(id) }
+    func next(_ id: SlotID) -> Hub.Command { hub.next(id) }
+    func answered(_ id: SlotID) -> Bool { hub.answered(id) }
+    func ended(_ id: SlotID) { hub.ended(id) }
+    func keeps(_ id: SlotID) { hub.keeps(id) }
+    func lost(_ id: SlotID) -> Hub.Loss { hub.lost(id) }
+    func beginDealing(_ id: SlotID) { hub.beginDealing(id) }
+    func endDealing() -> [(page: SlotID, place: Int)] { hub.endDealing() }
+}
