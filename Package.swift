@@ -50,12 +50,16 @@ let simulation: [Target] =
     ? []
     : [
         .target(
-            name: "Simulation", dependencies: ["Relay", "RESP", "WSFrame"],
+            name: "Simulation", dependencies: ["Relay", "RESP", "WSFrame", "Fuzzing"],
             path: "Tests/Support/Simulation", swiftSettings: rules),
         .executableTarget(
             name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulation",
             exclude: ["mutations"], swiftSettings: rules,
             linkerSettings: executableLinking),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["Simulation", "Fuzzing"],
+            swiftSettings: rules),
+        harness("relay", "script", "Simulation"),
     ]
 
 let package = Package(

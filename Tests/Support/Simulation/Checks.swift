@@ -137,7 +137,8 @@ struct Checks {
 
     /// A Redis that is well loses no link.
     private func lookAtLinks(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
-        guard !relay.metrics.redisLinkFailures.isEmpty, !world.redis.hasOverrun,
+        guard !plan.isScripted, !relay.metrics.redisLinkFailures.isEmpty,
+            !world.redis.hasOverrun,
             !plan.faults.list.contains(where: { $0.harmsLinks })
         else { return }
         world.fail("a link was lost, and Redis was well: \(relay.metrics.redisLinkFailures)")
@@ -228,7 +229,8 @@ struct Checks {
     func lookAtEnd(_ relay: borrowing Relay<SimulatedSys>, fatal: String?, in world: World) {
         if let fatal {
             // At the start a Redis that does not answer ends the process.
-            guard !world.hasServed, plan.faults.list.contains(where: { $0.harmsLinks }) else {
+            let mayFail = plan.isScripted || plan.faults.list.contains(where: { $0.harmsLinks })
+            guard !world.hasServed, mayFail else {
                 return world.fail("the daemon has ended: \(fatal)")
             }
             return

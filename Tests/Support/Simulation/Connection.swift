@@ -2,10 +2,10 @@
 
 /// Who is at the other end of a connection.
 enum Peer {
-    /// Nobody that the world drives: a test does.
-    case none
     case page(Page)
     case redis(RedisServer)
+    /// Nobody that the world drives: a script does.
+    case script(ScriptedPeer)
 }
 
 /// A way through the network, which connections share.

@@ -27,6 +27,8 @@ struct Happening {
         case redis
         /// The run goes on to its next part.
         case stage
+        /// A script takes its next step: the daemon's wait ends.
+        case script
     }
 
     let time: Int64

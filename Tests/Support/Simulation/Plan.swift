@@ -24,6 +24,8 @@ struct Plan {
     var settings = Settings()
     /// Timers that the loop fires in a turn.
     var timerLimit = 4096
+    /// Whether a script says what happens, and not the seed.
+    var isScripted = false
     /// WebSockets that may be open at once.
     var connectionLimit = 40_000
 

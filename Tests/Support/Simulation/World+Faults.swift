@@ -7,6 +7,7 @@ extension World {
 
     /// Plans the whole run.
     func planRun() {
+        guard !plan.isScripted else { return active = plan.faults }
         for channel in channels {
             plan(.publish, in: actorDice.around(plan.messageInterval), channel.index)
         }

@@ -62,8 +62,11 @@ extension World {
         }
         openDescriptors += 1
         note(.accept, Int(connection.descriptor))
-        guard case .page(let page) = connection.peer else { return .wouldBlock }
-        return .accepted(connection.descriptor, peer: page.address)
+        switch connection.peer {
+        case .page(let page): return .accepted(connection.descriptor, peer: page.address)
+        case .script(let peer): return .accepted(connection.descriptor, peer: peer.address)
+        case .redis: return .wouldBlock
+        }
     }
 
     func dial(_ address: SocketAddress, keepAlive: KeepAlive?, token: Token)
@@ -74,7 +77,8 @@ extension World {
             note(.dialFailed, Int(SystemError.noDescriptors.code))
             throw .noDescriptors
         }
-        let connection = makeConnection(peer: .redis(redis), path: redisPath)
+        let peer = scriptedRedis.map { Peer.script($0.makePeer()) } ?? .redis(redis)
+        let connection = makeConnection(peer: peer, path: redisPath)
         connection.token = token
         connection.interest = .write
         connection.isDecided = false

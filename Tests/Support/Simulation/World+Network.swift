@@ -63,7 +63,7 @@ extension World {
             switch connection.peer {
             case .page(let page): page.receive(bytes)
             case .redis(let server): server.receive(bytes, on: connection)
-            case .none: break
+            case .script(let peer): peer.received += bytes
             }
         }
         if !connection.fromDaemon.isEmpty {
@@ -80,7 +80,7 @@ extension World {
         switch connection.peer {
         case .page(let page): page.ended(connection)
         case .redis(let server): server.ended(connection)
-        case .none: break
+        case .script: break
         }
         forgetIfOver(connection)
     }
@@ -89,6 +89,7 @@ extension World {
     private func room(_ connection: Connection) -> Int {
         if case .page(let page) = connection.peer { return page.room(on: connection) }
         if case .redis(let server) = connection.peer { return server.room(on: connection) }
+        if case .script(let peer) = connection.peer { return peer.room }
         return .max
     }
 
@@ -119,7 +120,7 @@ extension World {
         switch connection.peer {
         case .page(let page): page.wasReset(connection)
         case .redis(let server): server.wasReset(connection)
-        case .none: break
+        case .script: break
         }
     }
 
@@ -246,7 +247,9 @@ extension World {
         }
         connection.isDecided = true
         connection.heardAt = monotonic
-        if !redis.accepts(connection) {
+        if case .script(let peer) = connection.peer, peer.isRefusing {
+            connection.dialError = .connectionRefused
+        } else if case .redis = connection.peer, !redis.accepts(connection) {
             connection.dialError = .connectionRefused
             dialEnds(connection)
         }
@@ -321,6 +324,8 @@ extension World {
     // MARK: - The gate
 
     func noteDial() {
+        // The world does not know when a script has answered a greeting.
+        guard !plan.isScripted else { return }
         dialsInFlight += 1
         dialTimes.append(clock)
         let settings = plan.settings

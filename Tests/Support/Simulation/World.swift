@@ -64,6 +64,8 @@ final class World {
 
     var pages: [Page] = []
     var redis: RedisServer
+    /// Where it is a script that answers the daemon's dials.
+    var scriptedRedis: ScriptedRedis?
     var channels: [Channel] = []
     var redisPath: Path
     /// What is wrong, once something is.
@@ -234,6 +236,7 @@ final class World {
         case .redis where subject == 1: redis.beginStandstill(Int(next.detail))
         case .redis: redis.change(Int(next.detail))
         case .stage: enter(Stage(rawValue: subject) ?? .ending)
+        case .script: isInterrupted = true
         }
     }
 

@@ -18,7 +18,10 @@ import Testing
     }
 
     @Test func mutilatedSeedsHoldTheProperties() throws {
-        for input in Self.inputs {
+        // Those with a name: the others are long, and made by the fuzzer in this way.
+        let seeds = InputFiles.seeds("client-message").filter { $0.name.utf8.count < 40 }
+        #expect(seeds.count >= 17)
+        for input in seeds.map(\.bytes) {
             for index in input.indices {
                 try ClientMessageProperties.check(Array(input[..<index]))
                 var changed = input
