@@ -115,6 +115,8 @@ struct ScriptRun: ~Copyable {
             if turns > Self.turnLimit { world.fail("the daemon turns and turns, and does not end") }
         }
         for browser in browsers where violation == nil { checkReceived(of: browser) }
+        // Sessions and their connections know each other, and would stay in memory.
+        world.redis.become(.down, for: .zero)
         if violation != nil {
             world.violation? += "\n" + world.record.lines(from: world.start).joined(separator: "\n")
         }
