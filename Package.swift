@@ -43,24 +43,31 @@ let harnesses: [Target] =
     .map { harness("client-message", $0, "ClientProperties") }
 
 /// The simulated machine looks at what the daemon keeps to itself, which a release build allows only
-/// with `-enable-testing`. So that a plain `swift build -c release` needs no flag, it is a part of the
-/// package where the environment asks for it, as the Makefile and `Scripts/simulate` do.
-let simulation: [Target] =
-    Context.environment["STATUS2_SIMULATION"] == nil
-    ? []
-    : [
-        .target(
-            name: "Simulation", dependencies: ["Relay", "RESP", "WSFrame", "Fuzzing"],
-            path: "Tests/Support/Simulation", swiftSettings: rules),
+/// with `-enable-testing`. So that a plain `swift build -c release` needs no flag, the machine is there
+/// for the tests alone, unless the environment asks for the programs that stand on it too, as the
+/// Makefile and the scripts do.
+let hasSimulators = Context.environment["STATUS2_SIMULATION"] != nil
+
+let machine: Target = {
+    let dependencies: [Target.Dependency] = ["Relay", "RESP", "WSFrame", "Fuzzing"]
+    let path = "Tests/Support/Simulation"
+    // Only tests may depend on a test target, and it is built with them alone.
+    return hasSimulators
+        ? .target(
+            name: "Simulation", dependencies: dependencies, path: path, swiftSettings: rules)
+        : .testTarget(
+            name: "Simulation", dependencies: dependencies, path: path, swiftSettings: rules)
+}()
+
+let simulators: [Target] =
+    hasSimulators
+    ? [
         .executableTarget(
             name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulation",
             exclude: ["mutations"], swiftSettings: rules,
             linkerSettings: executableLinking),
-        .testTarget(
-            name: "SimulationTests", dependencies: ["Simulation", "Fuzzing"],
-            swiftSettings: rules),
         harness("relay", "script", "Simulation"),
-    ]
+    ] : []
 
 let package = Package(
     name: "status2",
@@ -120,8 +127,12 @@ let package = Package(
             name: "RelayTests",
             dependencies: [
                 "Relay", "RESP", "WSFrame", "CLinux", "COpenSSL", "ClientProperties",
-                "WSFrameProperties", "Fuzzing",
+                "WSFrameProperties", "Fuzzing", "Simulation",
             ],
+            swiftSettings: rules),
+        machine,
+        .testTarget(
+            name: "SimulationTests", dependencies: ["Simulation", "Fuzzing"],
             swiftSettings: rules),
 
         .executableTarget(
@@ -139,5 +150,5 @@ let package = Package(
             ],
             path: "Load/status2-load", swiftSettings: rules,
             linkerSettings: executableLinking),
-    ] + harnesses + simulation
+    ] + harnesses + simulators
 )

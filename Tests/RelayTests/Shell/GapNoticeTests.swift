@@ -1,4 +1,5 @@
 @testable import Relay
+@testable import Simulation
 import Testing
 
 /// Pages that ask for it are told of the time for which they may have missed messages.
@@ -83,7 +84,7 @@ import Testing
         let page = daemon.open()
         let lastLook = milliseconds(daemon.now)
         // The daemon is stopped, as by a debugger: Redis sends, and ends the link.
-        daemon.world.clock = daemon.now + .seconds(3)
+        daemon.standStill(for: .seconds(3))
         daemon.redis.publish("run:status", "old by now")
         daemon.redis.subscribers[0].connection.peerHasEnded = true
         daemon.advance(.seconds(10))
@@ -99,7 +100,7 @@ import Testing
         daemon.settle()
         let lastLife = milliseconds(daemon.now)
         // The machine sleeps for an hour, and Redis has ended the link by then.
-        daemon.world.clock = daemon.now + .seconds(3600)
+        daemon.standStill(for: .seconds(3600))
         daemon.redis.kill()
         daemon.advance(.seconds(10))
         let notices = page.messages.filter { $0.contains("_ms") }
@@ -117,7 +118,7 @@ import Testing
         let lastLife = milliseconds(daemon.now)
         daemon.redis.kill()
         daemon.settle()
-        daemon.world.wallClockOffset = .seconds(seconds)
+        daemon.world.setWallClock(ahead: .seconds(seconds))
         daemon.advance(.seconds(10))
         let gap = Self.gap(page)
         #expect(gap?.from == lastLife + min(0, seconds) * 1000)

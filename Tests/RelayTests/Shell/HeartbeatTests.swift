@@ -1,4 +1,5 @@
 @testable import Relay
+@testable import Simulation
 import Testing
 import WSFrame
 
@@ -30,7 +31,7 @@ import WSFrame
         let page = daemon.open()
         daemon.advance(.seconds(5))
         let former = page.messages.count
-        daemon.world.clock = daemon.world.clock + .seconds(60)
+        daemon.standStill(for: .seconds(60))
         daemon.settle()
         #expect(page.messages.count == former)
         daemon.advance(.seconds(5))

@@ -1,4 +1,5 @@
 @testable import Relay
+@testable import Simulation
 import Testing
 
 /// Every message from Redis is delivered, queued, or dropped for a reason that is counted.

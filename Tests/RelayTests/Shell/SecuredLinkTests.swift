@@ -2,6 +2,7 @@ import COpenSSL
 import Testing
 
 @testable import Relay
+@testable import Simulation
 
 /// The whole relay with links that speak TLS.
 @Suite struct SecuredLinkTests {

@@ -1,4 +1,5 @@
 @testable import Relay
+@testable import Simulation
 import Testing
 
 /// The way down, and what becomes of the clients.
@@ -78,10 +79,9 @@ import Testing
     @Test func hangupOnASocketThatIsAlreadyClosedCountsExactlyOneWriteError() {
         let daemon = SimulatedDaemon()
         let page = daemon.open()
-        // The reset has not been read yet when the hangup is written.
+        // The reset comes after the daemon has looked, and before the hangup is written.
         daemon.world.signals = [Self.sigterm]
-        page.connection.isReset = true
-        page.connection.failsOnlyWrites = true
+        page.connection.isResetAtWrite = true
         daemon.settle()
         #expect(daemon.metrics.writeErrors == 1)
         #expect(page.isClosed)

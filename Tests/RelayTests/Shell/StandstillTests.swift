@@ -1,6 +1,7 @@
 import WSFrame
 
 @testable import Relay
+@testable import Simulation
 import Testing
 
 /// Time in which the daemon stood still is held against no page and no link, and a deadline is judged
@@ -25,7 +26,7 @@ import Testing
     /// Stops the process for so long; what comes meanwhile is in the sockets afterwards.
     private static func stop(_ daemon: SimulatedDaemon, for span: Nanoseconds) {
         daemon.redis.serve()
-        daemon.world.clock = daemon.now + span
+        daemon.standStill(for: span)
     }
 
     /// The codes with which pages were closed.
@@ -212,7 +213,7 @@ import Testing
     }
 
     /// Connections whose requests never end.
-    private static func connectNoisy(_ daemon: SimulatedDaemon) -> [World.Connection] {
+    private static func connectNoisy(_ daemon: SimulatedDaemon) -> [Connection] {
         let pages = (0..<20).map { _ in daemon.connect() }
         for page in pages { page.send("GET /") }
         daemon.settle()

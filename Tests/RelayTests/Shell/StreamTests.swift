@@ -1,4 +1,5 @@
 @testable import Relay
+@testable import Simulation
 import Testing
 
 /// From a message in Redis to a frame at the page.

@@ -1,8 +1,9 @@
 import Logging
 @testable import Relay
+@testable import Simulation
 import Synchronization
 
-/// The relay on a simulated machine, driven turn by turn.
+/// The relay on the simulated machine, driven by hand, turn by turn.
 final class SimulatedDaemon {
     /// Where browsers connect.
     static let port: UInt16 = 9002
@@ -55,7 +56,7 @@ final class SimulatedDaemon {
         settle()
     }
 
-    var now: Instant { world.clock }
+    var now: Instant { world.now }
     var metrics: Metrics { relay.metrics }
     var phase: RelayPhase { relay.phase }
 
@@ -63,6 +64,10 @@ final class SimulatedDaemon {
     private var nextWakeUp: Instant? {
         relay.loop.nextWakeUp.map { Instant(nanoseconds: $0.nanoseconds) }
     }
+
+    /// The process is stopped for so long, or the machine sleeps; what is sent meanwhile waits in the
+    /// sockets.
+    func standStill(for span: Nanoseconds) { world.standStill(for: span) }
 
     /// One turn of the loop.
     func turn() {
@@ -75,7 +80,7 @@ final class SimulatedDaemon {
         for _ in 0..<10_000 {
             if case .stopped = relay.phase { return }
             redis.serve()
-            let isTimerDue = nextWakeUp.map { $0 <= world.clock } ?? false
+            let isTimerDue = nextWakeUp.map { $0 <= now } ?? false
             guard world.hasEvents || isTimerDue else { return }
             turn()
         }
@@ -84,7 +89,7 @@ final class SimulatedDaemon {
 
     /// Lets time pass, stopping at every timer on the way.
     func advance(_ span: Nanoseconds) {
-        let target = world.clock + span
+        let target = now + span
         while true {
             settle()
             if case .stopped = relay.phase { return }
@@ -141,13 +146,13 @@ final class CapturedLog: LogSink {
         captured.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
     }
 
-    /// The lines with this text in them.
     /// The lines of failures of links, of the probe's too.
     var linkFailures: [String] {
         lines("\"redis unavailable, retrying\"") + lines("\"redis subscribe failed\"")
             + lines("\"redis stream interrupted\"")
     }
 
+    /// The lines with this text in them.
     func lines(_ text: String) -> [String] {
         captured.withLock { $0.filter { $0.contains(text) } }
     }

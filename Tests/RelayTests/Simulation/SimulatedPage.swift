@@ -1,12 +1,13 @@
 import WSFrame
 
 @testable import Relay
+@testable import Simulation
 
 /// A browser's page at the other end of one connection.
 final class SimulatedPage {
     private static let mask: UInt32 = 0x1234_5678
 
-    let connection: World.Connection
+    let connection: Connection
     private var received: [UInt8] = []
     private var decoder = WebSocketDecoder(
         role: .client, limits: WebSocketLimits(maxMessageSize: 1 << 24))
@@ -23,7 +24,7 @@ final class SimulatedPage {
     private(set) var closeReason = ""
     private(set) var pongs = 0
 
-    init(_ connection: World.Connection) { self.connection = connection }
+    init(_ connection: Connection) { self.connection = connection }
 
     var status: Int {
         read()

@@ -1,12 +1,13 @@
 import RESP
 
 @testable import Relay
+@testable import Simulation
 
 /// A Redis at the other end of every connection that the daemon dials; it answers as it is told.
 final class SimulatedRedis {
     /// What a connection has asked for.
     struct Session {
-        let connection: World.Connection
+        let connection: Connection
         var parser = CommandParser()
         var version = RESPVersion.resp2
         var channel: String?

@@ -170,7 +170,7 @@ struct Checks {
 
     /// Each descriptor is that of a client, a link or a listener.
     private func lookAtDescriptors(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
-        var known = world.listeners.count
+        var known = 0
         for id in relay.clients.ids where relay.clients[id].socket.isOpen { known += 1 }
         for id in relay.links.ids where relay.links[id].socket.isOpen { known += 1 }
         // The addresses of a name are dialed in a race.
@@ -239,8 +239,9 @@ struct Checks {
         for page in world.pages where page.isToBeSentAway && page.state == .open {
             world.fail("page \(page.index) was not sent away")
         }
-        if world.openDescriptors != 0 {
-            world.fail("\(world.openDescriptors) descriptors are open after the end")
+        let open = world.openDescriptors + world.listeners.count
+        if open != 0 {
+            world.fail("\(open) descriptors are open after the end")
         }
         if relay.clients.count != 0 || relay.links.count != 0 {
             world.fail("\(relay.clients.count) clients and \(relay.links.count) links are left")

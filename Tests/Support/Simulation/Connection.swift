@@ -6,6 +6,8 @@ enum Peer {
     case redis(RedisServer)
     /// Nobody that the world drives: a script does.
     case script(ScriptedPeer)
+    /// A test, at this address: it writes and reads the kernel's buffers.
+    case hand(SocketAddress)
 }
 
 /// A way through the network, which connections share.
@@ -58,6 +60,8 @@ final class Connection {
     /// The connection has failed; the daemon is told once.
     var failure: SystemError?
     var isFailed = false
+    /// The peer's reset comes between the daemon's look at the connection and its next write.
+    var isResetAtWrite = false
     /// Whether the dial that made the connection is decided, and how.
     var isDecided = true
     var dialError: SystemError?
@@ -68,6 +72,12 @@ final class Connection {
     var isToNobody = false
     /// The daemon has closed the descriptor.
     var isClosed = false
+    /// Whether it did so with a reset.
+    var wasReset = false
+    /// How often the daemon has written.
+    var writes = 0
+    /// The other end, where both are the daemon's, in a world that a test drives.
+    weak var twin: Connection?
     var token: Token?
     var interest: Interest = []
     /// Whether it stands on the list of those that may be ready.
@@ -103,8 +113,19 @@ final class Connection {
     var isWritable: Bool {
         isFailed || isHungUp
             || interest.contains(.write) && isDecided
-                && (dialError != nil || fromDaemon.count <= sendCapacity / 3 * 2)
+                && (dialError != nil || hasRoom)
     }
+
+    /// The connection fails, as a reset by the peer makes it: the daemon reads what has come, then
+    /// the error.
+    func fail(with error: SystemError) {
+        guard !isFailed else { return }
+        isFailed = true
+        failure = error
+    }
+
+    /// A kernel tells of room once a third of the buffer is free.
+    private var hasRoom: Bool { sendCapacity > 0 && fromDaemon.count <= sendCapacity / 3 * 2 }
 
     private var isHungUp: Bool { peerHasEnded && daemonHasEnded }
 }

@@ -2,7 +2,7 @@
 
 /// The ``Sys`` of the simulated machine: every call goes to its ``World``.
 struct SimulatedSys: Sys {
-    unowned let world: World
+    let world: World
 
     func now() -> BootTime { BootTime(nanoseconds: world.readClock()) }
     func unixTime() -> Int64 { world.wall }
@@ -61,7 +61,7 @@ struct SimulatedSys: Sys {
         world.wait(until: deadline, into: &events)
     }
 
-    mutating func unusedMemory() -> Int { 0 }
+    mutating func unusedMemory() -> Int { world.hand.unusedMemory }
 
     mutating func releaseMemory() { world.memoryReleases += 1 }
 }

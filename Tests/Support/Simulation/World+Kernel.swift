@@ -29,7 +29,6 @@ extension World {
         let descriptor = Descriptor(connections.count)
         connections.append(nil)
         listeners.append(Listener(descriptor, token: token, port: port))
-        openDescriptors += 1
         note(.listen, Int(descriptor))
         return descriptor
     }
@@ -43,12 +42,12 @@ extension World {
             waiting.isClosed = true
             sendReset(waiting)
         }
-        openDescriptors -= 1
         note(.close, Int(descriptor))
     }
 
     func accept(_ descriptor: Descriptor) -> AcceptOutcome {
         spend()
+        hand.acceptAttempts += 1
         guard let listener = listeners.first(where: { $0.descriptor == descriptor }) else {
             preconditionFailure("the daemon accepted from a listener that it does not have")
         }
@@ -65,6 +64,7 @@ extension World {
         switch connection.peer {
         case .page(let page): return .accepted(connection.descriptor, peer: page.address)
         case .script(let peer): return .accepted(connection.descriptor, peer: peer.address)
+        case .hand(let address): return .accepted(connection.descriptor, peer: address)
         case .redis: return .wouldBlock
         }
     }
@@ -76,6 +76,9 @@ extension World {
         if lacksDescriptors {
             note(.dialFailed, Int(SystemError.noDescriptors.code))
             throw .noDescriptors
+        }
+        guard !isByHand else {
+            return try dialByHand(address, keepAlive: keepAlive, token: token)
         }
         let peer = scriptedRedis.map { Peer.script($0.makePeer()) } ?? .redis(redis)
         let connection = makeConnection(peer: peer, path: redisPath)
@@ -141,6 +144,7 @@ extension World {
         spend()
         let connection = held(descriptor)
         if connection.daemonHasEnded { return .failed(.brokenPipe) }
+        if connection.isResetAtWrite { connection.fail(with: .brokenPipe) }
         if connection.isFailed {
             let failure = connection.failure ?? .brokenPipe
             connection.failure = nil
@@ -161,6 +165,7 @@ extension World {
             }
         }
         let sent = connection.fromDaemon.count - before
+        connection.writes += 1
         record.mix(bytes: connection.fromDaemon[before...])
         note(.write, Int(descriptor), sent)
         touch(connection)
@@ -187,6 +192,7 @@ extension World {
         }
         let connection = held(descriptor)
         connection.isClosed = true
+        connection.wasReset = reset
         if let token = connection.token.take() {
             formerTokens.append(token)
             if formerTokens.count > 64 { formerTokens.removeFirst(32) }
@@ -194,6 +200,7 @@ extension World {
         openDescriptors -= 1
         dialEnds(connection)
         note(.close, Int(descriptor), reset ? 1 : 0)
+        guard !isByHand else { return closeByHand(connection) }
         if case .redis(let server) = connection.peer { server.noteBreak(of: connection) }
         guard connection.isDecided, connection.dialError == nil else {
             connections[Int(descriptor)] = nil
@@ -221,7 +228,7 @@ extension World {
         readyList.append(connection)
     }
 
-    private var isReady: Bool {
+    var isReady: Bool {
         if !signals.isEmpty || !answers.isEmpty { return true }
         for listener in listeners where listener.hasWaiting && !listener.isPaused { return true }
         while readyHead < readyList.count {
@@ -237,7 +244,7 @@ extension World {
 
     /// Tells what is ready, `limit` events at most; those that stay ready stand behind the others
     /// then, as in epoll. Returns whether all were told.
-    private func collect(into events: inout [SysEvent], limit: Int) -> WaitOutcome {
+    func collect(into events: inout [SysEvent], limit: Int) -> WaitOutcome {
         let before = events.count
         events += answers
         answers.removeAll()
@@ -301,6 +308,7 @@ extension World {
     }
 
     func wait(until deadline: BootTime?, into events: inout [SysEvent]) -> WaitOutcome {
+        guard !isByHand else { return waitByHand(into: &events) }
         turnCount += 1
         spend()
         catchUp()

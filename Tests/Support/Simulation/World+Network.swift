@@ -37,7 +37,9 @@ extension World {
     // MARK: - From the daemon
 
     func planOutbound(_ connection: Connection) {
-        guard !connection.outbound.isPlanned, !connection.outbound.hasEnded else { return }
+        guard !isByHand, !connection.outbound.isPlanned, !connection.outbound.hasEnded else {
+            return
+        }
         connection.outbound.isPlanned = true
         plan(.outbound, in: delay(on: connection.path), Int(connection.descriptor))
     }
@@ -64,6 +66,7 @@ extension World {
             case .page(let page): page.receive(bytes)
             case .redis(let server): server.receive(bytes, on: connection)
             case .script(let peer): peer.received += bytes
+            case .hand: break
             }
         }
         if !connection.fromDaemon.isEmpty {
@@ -80,7 +83,7 @@ extension World {
         switch connection.peer {
         case .page(let page): page.ended(connection)
         case .redis(let server): server.ended(connection)
-        case .script: break
+        case .script, .hand: break
         }
         forgetIfOver(connection)
     }
@@ -105,6 +108,7 @@ extension World {
 
     /// The daemon's kernel resets the connection; what was to be sent is lost.
     func sendReset(_ connection: Connection) {
+        guard !isByHand else { return }
         connection.fromDaemon = []
         connection.outbound.hasEnded = true
         plan(.resetLeaves, in: delay(on: connection.path), Int(connection.descriptor))
@@ -120,14 +124,14 @@ extension World {
         switch connection.peer {
         case .page(let page): page.wasReset(connection)
         case .redis(let server): server.wasReset(connection)
-        case .script: break
+        case .script, .hand: break
         }
     }
 
     // MARK: - To the daemon
 
     func planInbound(_ connection: Connection) {
-        guard !connection.inbound.isPlanned, !connection.inbound.hasEnded else { return }
+        guard !isByHand, !connection.inbound.isPlanned, !connection.inbound.hasEnded else { return }
         connection.inbound.isPlanned = true
         plan(.inbound, in: delay(on: connection.path), Int(connection.descriptor))
     }
@@ -290,14 +294,15 @@ extension World {
 
     func resolve(host: String, port: UInt16, token: Token) {
         spend()
-        lookUps.append(LookUp(token: token, port: port))
+        guard !isByHand else { return resolveByHand(host: host, port: port, token: token) }
+        pendingLookUps.append(LookUp(token: token, port: port))
         guard !active.contains(.lookUpHang) else { return }
         let wait = networkDice.span(.milliseconds(0) + Nanoseconds(20_000), .milliseconds(50))
-        plan(.lookUp, in: wait, lookUps.count - 1)
+        plan(.lookUp, in: wait, pendingLookUps.count - 1)
     }
 
     func answerLookUp(_ index: Int) {
-        let lookUp = lookUps[index]
+        let lookUp = pendingLookUps[index]
         if active.contains(.lookUpFailure) {
             note(.look, index, 0)
             answers.append(.resolved(lookUp.token, .failed("Temporary failure")))

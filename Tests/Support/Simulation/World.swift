@@ -3,7 +3,9 @@
 /// The simulated machine and what is around it: clocks, descriptors, the network, browsers, Redis.
 ///
 /// Time passes only in ``wait(until:into:)`` and where the daemon is made to stand still: then
-/// everything that is due outside happens, in the order of its time. All of it comes from the seed.
+/// everything that is due outside happens, in the order of its time. All of it comes from the seed,
+/// or from a test that drives the world by hand (``Hand``).
+@dynamicMemberLookup
 final class World {
     /// Where browsers connect.
     static let port: UInt16 = 9002
@@ -43,12 +45,13 @@ final class World {
     // The kernel.
 
     var connections: [Connection?] = []
+    /// Descriptors that the daemon holds open, listeners left out.
     var openDescriptors = 0
     var listeners: [Listener] = []
     var readyList: [Connection] = []
     var readyHead = 0
     var signals: [Int32] = []
-    var lookUps: [LookUp] = []
+    var pendingLookUps: [LookUp] = []
     var answers: [SysEvent] = []
     /// The tokens of connections that were closed, of late.
     var formerTokens: [Token] = []
@@ -59,6 +62,12 @@ final class World {
     /// The dials so far that are not decided or whose greeting is not answered.
     var dialsInFlight = 0
     var dialTimes: [Int64] = []
+
+    // A test.
+
+    /// Whether a test says when time passes, and what comes.
+    var isByHand = false
+    var hand = Hand()
 
     // Who is outside.
 
@@ -242,6 +251,7 @@ final class World {
 
     /// The daemon has made a call; it may take time, and the process may be stopped in it.
     func spend() {
+        guard !isByHand else { return }
         clock += 1_000 + Int64(kernelDice.bits() & 0x3FFF)
         if plan.faults.contains(.slowTurn), stage == .disturbed,
             kernelDice.chance(plan.mischief / 20)

@@ -1,5 +1,6 @@
 import RESP
 @testable import Relay
+@testable import Simulation
 import Testing
 
 /// The embedded broker's commands, as a Redis client sees them.

@@ -1,4 +1,5 @@
 @testable import Relay
+@testable import Simulation
 import Testing
 
 /// Several addresses of one name: which is dialed when, and which one is taken (RFC 8305).

@@ -1,4 +1,5 @@
 @testable import Relay
+@testable import Simulation
 import Testing
 
 /// Local ports: which connections leave none behind, and what is said when none is left.

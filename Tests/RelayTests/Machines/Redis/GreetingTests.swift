@@ -2,6 +2,7 @@ import RESP
 import Testing
 
 @testable import Relay
+@testable import Simulation
 
 /// How servers are greeted that take `HELLO` in their own ways, and by whose name.
 @Suite struct GreetingTests {

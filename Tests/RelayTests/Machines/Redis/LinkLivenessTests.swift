@@ -1,4 +1,5 @@
 @testable import Relay
+@testable import Simulation
 import Testing
 
 /// What counts as life of a link, and what its end is put down to.
@@ -238,8 +239,7 @@ import Testing
         let daemon = SimulatedDaemon { $0.redisRequestTimeout = .zero }
         _ = daemon.open()
         let connection = daemon.redis.subscribers[0].connection
-        connection.readError = .timedOut
-        connection.isReset = true
+        connection.fail(with: .timedOut)
         daemon.settle()
         #expect(daemon.log.lines("acknowledges nothing").count == 1)
         #expect(daemon.log.lines(#""cause":"stalled""#).count == 1)

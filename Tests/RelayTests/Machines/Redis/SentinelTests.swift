@@ -1,4 +1,5 @@
 @testable import Relay
+@testable import Simulation
 import Testing
 
 /// Sentinels asked for the master, and what becomes of their answers.

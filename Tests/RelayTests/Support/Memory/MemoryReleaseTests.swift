@@ -1,4 +1,5 @@
 @testable import Relay
+@testable import Simulation
 import Testing
 
 /// Memory of a burst goes back to the system, once, and some time after the burst.

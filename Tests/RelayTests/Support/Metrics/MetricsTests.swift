@@ -1,4 +1,5 @@
 @testable import Relay
+@testable import Simulation
 import Testing
 
 /// What `/metrics` prints.

@@ -2,6 +2,7 @@ import Testing
 import WSFrame
 
 @testable import Relay
+@testable import Simulation
 
 /// The echo of the conformance tests, on the simulated machine.
 @Suite struct EchoTests {
@@ -80,7 +81,7 @@ import WSFrame
         page.read()
         #expect(page.closeCode == WebSocketCloseCode.messageTooBig)
         // Neither peer ends its side: the linger limit ends both connections.
-        world.wakeUp = world.clock + ClientConnection.lingerLimit
+        world.wakeUp = world.now + ClientConnection.lingerLimit
         for _ in 0..<10 { echo.turn() }
         #expect(world.openDescriptors == 0)
     }
