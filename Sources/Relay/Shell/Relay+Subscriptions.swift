@@ -104,6 +104,8 @@ extension Relay where S: ~Copyable {
         metadata["channels"] = .stringConvertible(subscriptions.count)
         log.redis.info("redis link established", metadata: metadata)
         for id in subscriptions { tell(id) }
+        // What has waited for the link is queued already.
+        loop.markDirty(&links[link].socket)
     }
 
     /// Redis has acknowledged a subscription: its pages are live.
