@@ -170,6 +170,23 @@ func complain(_ message: String) {
     _ = unsafe line.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }
 
+/// Prints all of the text; false, with a line on standard error, where it could not be written.
+func show(_ text: String) -> Bool {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+        let count = unsafe rest.withUnsafeBytes {
+            unsafe write(STDOUT_FILENO, $0.baseAddress, $0.count)
+        }
+        if count < 0 && errno != EINTR {
+            complain("status2-load: cannot write standard output")
+            return false
+        }
+        rest = rest.dropFirst(max(0, count))
+    }
+    return true
+}
+
+FaultSignals.endTheProcess()
 do {
     let arguments = try StatusLoad.parse()
     let quiet = arguments.quiet
@@ -177,13 +194,11 @@ do {
         if !quiet { complain(line) }
     }
     if let complaint = outcome.complaint { complain("status2-load: \(complaint)") }
-    print(outcome.report, terminator: "")
-    exit(outcome.status)
+    exit(show(outcome.report) ? outcome.status : LoadTool.cannotRun)
 } catch {
     let code = StatusLoad.exitCode(for: error)
     if code == .success {
-        print(StatusLoad.fullMessage(for: error))
-        exit(LoadTool.passed)
+        exit(show("\(StatusLoad.fullMessage(for: error))\n") ? LoadTool.passed : LoadTool.cannotRun)
     }
     complain(StatusLoad.fullMessage(for: error))
     exit(code == .validationFailure ? LoadTool.usage : code.rawValue)

@@ -4,6 +4,8 @@ import Glibc
 struct HostError: Error, CustomStringConvertible {
     private let code: Int32
 
+    init(code: Int32) { self.code = code }
+
     /// The error of the call that just failed.
     static var last: HostError { HostError(code: errno) }
 

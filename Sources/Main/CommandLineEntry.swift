@@ -63,10 +63,9 @@ enum CommandLineEntry {
         let code = Status2.exitCode(for: error)
         let message = Status2.fullMessage(for: error)
         if code == .success {
-            print(message)
             // The settings are no options of the parser: their part of the usage text is theirs.
-            if message.contains(usageMark) { print("\n\(SettingsTable.usage)") }
-            return Status.success
+            let settings = message.contains(usageMark) ? "\n\(SettingsTable.usage)\n" : ""
+            return Host.print("\(message)\n\(settings)") ? Status.success : Status.failure
         }
         if !message.isEmpty {
             let shown = Secret.maskingCredentials(in: message)

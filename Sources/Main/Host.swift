@@ -4,9 +4,13 @@ import Relay
 
 /// What Main itself asks of the operating system, before there is a daemon.
 enum Host {
+    /// Whether the process was started without standard output; asked before anything is opened.
+    private static let hasStandardOutput = !(fcntl(STDOUT_FILENO, F_GETFD) < 0 && errno == EBADF)
+
     /// Opens those of the descriptors 0, 1 and 2 that are closed on `/dev/null`: the next one that is
     /// opened, a socket say, would take the number, and lines of the log would be written into it.
     static func openStandardDescriptors() {
+        _ = hasStandardOutput
         for descriptor in STDIN_FILENO...STDERR_FILENO
         where fcntl(descriptor, F_GETFD) < 0 && errno == EBADF {
             // The lowest free number is given, and those below are taken by now.
@@ -39,7 +43,20 @@ enum Host {
 
     /// Writes all of the bytes to standard output.
     static func writeToStandardOutput(_ bytes: [UInt8]) throws(HostError) {
+        guard hasStandardOutput else { throw HostError(code: EBADF) }
         try writeAll(bytes, to: STDOUT_FILENO)
+    }
+
+    /// Prints what a command was asked for; false, with a line on standard error, where it could not
+    /// be written: a script must not take what is cut short for the whole.
+    static func print(_ text: String) -> Bool {
+        do throws(HostError) {
+            try writeToStandardOutput(Array(text.utf8))
+            return true
+        } catch {
+            writeToStandardError("status2: cannot write standard output: \(error)\n")
+            return false
+        }
     }
 
     /// Lets the process end without a word when nobody reads its output any more, as in `| head`.

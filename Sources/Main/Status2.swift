@@ -47,9 +47,9 @@ struct Status2: ParsableCommand {
         }
         configuration.checkTLSFiles()
         if checkConfig {
-            print(configuration.report, terminator: "")
-            return configuration.isFaulty
-                ? CommandLineEntry.Status.failure : CommandLineEntry.Status.success
+            let isTold = Host.print(configuration.report)
+            return isTold && !configuration.isFaulty
+                ? CommandLineEntry.Status.success : CommandLineEntry.Status.failure
         }
         if let fatal = configuration.fatal {
             return CommandLineEntry.fail(.configuration, fatal.description)

@@ -1,5 +1,7 @@
 import Glibc
+import Relay
 
+FaultSignals.endTheProcess()
 // Before anything opens a descriptor, which would become standard output.
 Host.openStandardDescriptors()
 let status = CommandLineEntry.run(

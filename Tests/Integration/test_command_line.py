@@ -1,10 +1,11 @@
 """`--version`, `--help`, `--check-config`, and how the process ends when it cannot start."""
 
 import re
+import subprocess
 
 import pytest
 
-from harness.daemon import run_to_end
+from harness.daemon import binary, run_to_end
 from harness.waiting import free_port
 
 VARIABLES = [
@@ -111,6 +112,7 @@ def test_no_password_of_a_bad_url_is_printed(url, arguments):
     ("STATUS_MAX_MESSAGE_SIZE", "64XB"), ("STATUS_REDIS_MAX_RETRIES", "many"),
     ("STATUS_LISTEN_ADDR", "nowhere"), ("STATUS_REDIS_URL", "ftp://x"), ("REDIS_PORT", "x"),
     ("STATUS_ALLOWED_ORIGINS", "[a"), ("STATUS_REDIS_PASSWORD_FILE", "/nowhere"),
+    ("STATUS_PING_INTERVAL", "1us"), ("STATUS_WRITE_TIMEOUT", "2us"),
 ])
 def test_check_config_exits_1_and_names_what_is_wrong(name, value):
     settings = {name: value} | ({"REDIS_HOST": "h"} if name == "REDIS_PORT" else {})
@@ -123,6 +125,9 @@ def test_check_config_exits_1_and_names_what_is_wrong(name, value):
     {"STATUS_PING_INTERVALL": "5s"}, {"STATUS_PONG_TIMEOUT": "59s"},
     {"STATUS_HANGUP_ON_SHUTDOWN": "false"}, {"STATUS_REDIS_RETRY_BASE": "31s"},
     {"STATUS_REDIS_URL": "redis://h/2?pool_size=10&dial_timeout=3s&bogus=1"},
+    {"STATUS_TRUSTED_PROXIES": "0.0.0.0/0"}, {"STATUS_ALLOWED_ORIGINS": "{a,b}.org"},
+    {"STATUS_ALLOWED_ORIGINS": "(c|d).org"}, {"STATUS_ALLOWED_ORIGINS": "https://a.org:0443"},
+    {"STATUS_ALLOWED_ORIGINS": "https://a..org"}, {"STATUS_PING_INTERVAL": "1m"},
 ])
 def test_check_config_exits_0_with_warnings(settings):
     status, _, text = _check(**settings)
@@ -217,12 +222,33 @@ def test_what_kubernetes_puts_into_the_environment_is_understood():
 
 
 @pytest.mark.parametrize("first, second", [
-    ("1m30s", "90s"), ("1.5h", "90m"), ("0.15s", "150ms"), ("1h0m0s", "60m"), ("2000us", "2ms")])
+    ("1m30s", "90s"), ("1.5h", "90m"), ("0.15s", "150ms"), ("1h0m0s", "60m"), ("200000us", "200ms")])
 def test_durations_are_those_of_go(first, second):
     shown = [_check(STATUS_PONG_TIMEOUT="2h", STATUS_PING_INTERVAL=text)[:2]
              for text in (first, second)]
     assert [status for status, _ in shown] == [0, 0]
     assert len({rows["STATUS_PING_INTERVAL"] for _, rows in shown}) == 1
+
+
+def test_a_slash_at_the_end_of_a_redis_url_is_dropped():
+    status, rows, text = _check(STATUS_REDIS_URL="redis://h:6379/2/")
+    assert status == 0 and "warning" not in text, text
+    assert rows["STATUS_REDIS_URL"][0] == "redis://h:6379/2"
+
+
+# Output that cannot be written
+
+@pytest.mark.parametrize("arguments", [
+    ["--check-config"], ["--version"], ["--help"], ["decode", "--help"], ["decode", "resp"],
+    ["--generate-completion-script", "bash"]])
+@pytest.mark.parametrize("where", ["full", "closed"])
+def test_a_command_fails_whose_output_cannot_be_written(arguments, where):
+    redirection = ">/dev/full" if where == "full" else ">&-"
+    done = subprocess.run(
+        ["sh", "-c", f'printf "+OK\\r\\n" | "$0" "$@" {redirection}', str(binary()), *arguments],
+        capture_output=True, text=True, timeout=10, env={"PATH": "/usr/bin:/bin"})
+    assert done.returncode == 1
+    assert "status2: cannot write standard output: " in done.stderr
 
 
 # Usage errors

@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from harness.waiting import wait_until
+
 
 def _assert_took(begun, seconds):
     """The time since `begun` is `seconds`: no less, and on a busy machine not much more."""
@@ -148,3 +150,25 @@ def test_nothing_else_keeps_the_connection_open(
         page.connection.ping()
     assert page.end()[1] == 1008
     _assert_took(begun, 0.4)
+
+
+def test_a_page_that_was_never_pinged_is_not_blamed_for_its_silence(
+        start_daemon, start_redis, open_page, channel):
+    # Redis goes after the start and is away for five times as long as a page may be silent.
+    redis = start_redis()
+    daemon = start_daemon(
+        redis, STATUS_REDIS_MAX_RETRIES="0", STATUS_REDIS_REQUEST_TIMEOUT="100ms",
+        STATUS_REDIS_RETRY_BASE="10ms", STATUS_REDIS_RETRY_MAX="50ms",
+        STATUS_PING_INTERVAL="100ms", STATUS_PONG_TIMEOUT="400ms")
+    redis.stop()
+    wait_until(lambda: not daemon.is_ready(), "the daemon to miss Redis")
+    page = open_page(daemon, channel)
+    with pytest.raises(TimeoutError):
+        page.next(timeout=2)
+    assert not daemon.log_lines("client disconnected")
+    redis.start()
+    page.live()
+    redis.publish(channel, "after")
+    assert page.status() == "after"
+    # From its first ping on its silence counts.
+    assert page.end()[1] == 1008

@@ -12,7 +12,17 @@ from harness import daemon as daemon_module
 from harness.raw import CLOSE, http_get
 from harness.waiting import free_port, wait_until
 
-SHUTDOWN_SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+SHUTDOWN_SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP]
+FAULT_SIGNALS = [
+    signal.SIGILL, signal.SIGTRAP, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV,
+    signal.SIGSYS, signal.SIGXCPU, signal.SIGSTKFLT]
+IDLE_SIGNALS = [
+    signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO, signal.SIGPWR,
+    signal.SIGXFSZ, signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT, signal.SIGPIPE,
+    signal.SIGRTMIN, signal.SIGRTMIN + 7, signal.SIGRTMAX]
+# As a person has it who knows nothing of Swift: its runtime prints backtraces with memory.
+BACKTRACE = {"SWIFT_BACKTRACE": "enable=yes"}
+PASSWORD = "s3cret-pa55-of-a-fault"
 SECOND_LINE = "status2: ended at once by a second signal\n"
 
 
@@ -62,6 +72,50 @@ def test_a_hangup_that_the_process_was_started_to_ignore_stays_ignored(redis):
         assert daemon.log_lines("shutdown signal received")[0]["signal"] == signal.SIGTERM
     finally:
         daemon.stop()
+
+
+# Signals that mean that something has gone wrong, and those that mean nothing
+
+@pytest.mark.parametrize("number", FAULT_SIGNALS, ids=lambda number: number.name)
+def test_a_fault_ends_the_process_with_its_signal_and_prints_no_memory(
+        start_daemon, start_redis, open_page, channel, number):
+    redis = start_redis("--requirepass", PASSWORD, password=PASSWORD)
+    daemon = start_daemon(redis, REDIS_PASSWORD=PASSWORD, STATUS_REDIS_URL=None,
+                          REDIS_PORT=redis.port, **BACKTRACE)
+    open_page(daemon, channel).live()
+    daemon.signal(number)
+    assert daemon.wait(5) == -number
+    assert daemon.stderr == f"status2: ended by signal {number.value}\n"
+    assert PASSWORD not in daemon.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGSEGV, signal.SIGQUIT])
+def test_a_command_ends_with_its_signal_as_well(number):
+    process = subprocess.Popen(
+        [str(daemon_module.binary()), "decode", "resp"], env=BACKTRACE, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        # What is decoded is printed at once, so it is running by then.
+        process.stdin.write(b"+OK\r\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=5)
+        assert process.returncode == -number
+        assert len(errors.splitlines()) <= 1
+    finally:
+        process.kill()
+
+
+def test_a_signal_without_a_meaning_changes_nothing(start_daemon, redis, open_page, channel):
+    daemon = start_daemon(redis, **BACKTRACE)
+    page = open_page(daemon, channel).live()
+    for number in IDLE_SIGNALS:
+        daemon.signal(number)
+    page.init()
+    page.next_of("ping")
+    assert daemon.get("/health").status == 200
+    assert daemon.stderr == "" and not daemon.log_lines("shutdown signal received")
 
 
 # As process 1 of a container, for which the kernel has no default actions
@@ -119,6 +173,13 @@ def test_as_process_1_a_second_signal_ends_it_at_once(contained, raw, channel, s
 def test_as_process_1_a_signal_ends_it_cleanly(contained, number):
     contained.signal(number)
     assert contained.unshare.wait(5) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGSEGV])
+def test_as_process_1_a_fault_ends_it(contained, number):
+    contained.signal(number)
+    # The kernel gives process 1 no default action, so the status tells of the signal.
+    assert contained.unshare.wait(5) == 128 + number
 
 
 # Closed standard streams

@@ -28,6 +28,7 @@ public enum Daemon {
     ) throws(SystemError) -> String? {
         let signals = HostProcess.shutdownSignals()
         HostProcess.ignoreBrokenPipes()
+        HostProcess.ignoreMeaninglessSignals()
         let meter = ProcessMeter()
         let descriptors = HostProcess.raiseDescriptorLimit()
         // First, so that the threads to come leave the signals to the loop.

@@ -3,17 +3,32 @@ import Glibc
 
 /// The process as the system sees it: its limits and its signals.
 enum HostProcess {
-    /// The signals that begin a shutdown: SIGTERM, SIGINT and SIGHUP; but a SIGHUP that the process
-    /// was started to ignore, as by `nohup`, stays ignored.
+    /// The signals that begin a shutdown: SIGTERM, SIGINT, SIGQUIT and SIGHUP; but a SIGHUP that the
+    /// process was started to ignore, as by `nohup`, stays ignored.
     static func shutdownSignals() -> [Int32] {
-        [SIGTERM, SIGINT] + (isIgnored(SIGHUP) ? [] : [SIGHUP])
+        [SIGTERM, SIGINT, SIGQUIT] + (isIgnored(SIGHUP) ? [] : [SIGHUP])
     }
 
-    private static func isIgnored(_ number: Int32) -> Bool {
+    /// Ignores the signals that mean nothing to the daemon and would end it: a stray one must not
+    /// send every page away. One that somebody handles already, such as a profiler, is left to it.
+    ///
+    /// With SIGXFSZ, a trace file that may not grow is an error of its write.
+    static func ignoreMeaninglessSignals() {
+        let named = [SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGXFSZ]
+        let realTime = Array(__libc_current_sigrtmin()...__libc_current_sigrtmax())
+        for number in named + realTime where isDisposition(of: number, SIG_DFL) {
+            _ = signal(number, SIG_IGN)
+        }
+    }
+
+    /// Whether the process ignores the signal at present.
+    static func isIgnored(_ number: Int32) -> Bool { isDisposition(of: number, SIG_IGN) }
+
+    private static func isDisposition(of number: Int32, _ wanted: __sighandler_t?) -> Bool {
         var action = sigaction()
         guard unsafe sigaction(number, nil, &action) == 0 else { return false }
         let handler = unsafe action.__sigaction_handler.sa_handler
-        return unsafe unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+        return unsafe unsafeBitCast(handler, to: Int.self) == unsafeBitCast(wanted, to: Int.self)
     }
 
     /// The signal that switches the trace on and off: SIGUSR1.
@@ -74,12 +89,28 @@ enum HostProcess {
     ///
     /// It may run as a signal handler: nothing here allocates, locks or waits (signal-safety(7)).
     static func end(bySignal number: Int32) -> Never {
-        let line: StaticString = "status2: ended at once by a second signal\n"
+        complain("status2: ended at once by a second signal", nil)
+        _exit(128 + number)
+    }
+
+    /// Writes a line to standard error, with the number of a signal at its end, where that has room.
+    ///
+    /// It may run within a signal handler: nothing here allocates, locks or waits (signal-safety(7)).
+    static func complain(_ text: StaticString, _ number: Int32?) {
         // A full pipe would hold the end up. What poll finds room for, a pipe takes whole.
         var errors = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
-        if unsafe poll(&errors, 1, 0) == 1, errors.revents & Int16(POLLOUT) != 0 {
-            _ = unsafe write(STDERR_FILENO, line.utf8Start, line.utf8CodeUnitCount)
+        guard unsafe poll(&errors, 1, 0) == 1, errors.revents & Int16(POLLOUT) != 0 else { return }
+        _ = unsafe write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
+        var end: (UInt8, UInt8, UInt8) = (0, 0, UInt8(ascii: "\n"))
+        var length = 1
+        if let number {
+            end.0 = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number / 10 % 10)
+            end.1 = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number % 10)
+            length = number > 9 ? 3 : 2
         }
-        _exit(128 + number)
+        unsafe withUnsafeBytes(of: &end) { bytes in
+            guard let base = bytes.baseAddress else { return }
+            _ = unsafe write(STDERR_FILENO, base + (bytes.count - length), length)
+        }
     }
 }

@@ -36,6 +36,13 @@ struct AddressNetwork: Hashable, Sendable {
         self.length = length
     }
 
+    /// Whether it is wider than any network of one's own: that of 10.0.0.0/8 in IPv4, a 16th of what
+    /// a registry is given (2001::/16) in IPv6, or the unique local addresses, fc00::/7 (RFC 4193).
+    var isBoundless: Bool {
+        if base.isIPv4 { return length < 96 + 8 }
+        return length < 16 && !(length >= 7 && base.high >> 57 == 0xFC00 >> 9)
+    }
+
     /// Whether the address is one of the network's.
     func contains(_ address: NetworkAddress) -> Bool {
         guard base.isIPv4 == address.isIPv4 else { return false }

@@ -58,6 +58,10 @@ extension TrustedProxies {
         guard !isEmpty || text.isEmpty else { throw InvalidValue("has no entry") }
     }
 
+    /// The first network that holds more addresses than anybody's proxies have: whoever connects from
+    /// there gives itself any address it likes.
+    var boundless: String? { networks.first(where: \.isBoundless)?.description }
+
     /// The list as it is configured.
     var configured: String {
         (networks.map(\.description) + (trustsUnix ? ["unix"] : [])).joined(separator: ",")

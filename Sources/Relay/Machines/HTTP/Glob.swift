@@ -85,6 +85,27 @@ struct Glob: Sendable, Equatable {
         }
     }
 
+    /// Why the pattern stands for no text of these characters; nil where it may stand for one.
+    enum Misfit: Equatable {
+        /// It has a character that is none of them.
+        case character(Unicode.Scalar)
+        /// It has a class that none of them is in.
+        case emptyClass
+    }
+
+    /// The first token that stands for none of the characters.
+    func misfit(among alphabet: [Unicode.Scalar]) -> Misfit? {
+        for token in tokens {
+            switch token {
+            case .literal(let scalar) where !alphabet.contains(scalar): return .character(scalar)
+            case .oneOf where !alphabet.contains(where: { Self.matches(token, $0) }):
+                return .emptyClass
+            default: continue
+            }
+        }
+        return nil
+    }
+
     /// Takes the rest of a character class, its `[` being gone; nil where it is malformed.
     private static func takeClass(_ rest: inout ArraySlice<Unicode.Scalar>) -> Token? {
         let isNegated = rest.first == "^"

@@ -49,7 +49,7 @@ struct OriginPattern: Sendable, Equatable {
 
     // MARK: - What people write
 
-    private static func tidied(_ text: String) -> String {
+    static func tidied(_ text: String) -> String {
         var text = withoutQuotes(text.trimmingBlanks()).lowercasedASCII()
         while text.hasSuffix("/"), !text.hasSuffix("://") { text.removeLast() }
         guard let (scheme, host) = text.splitOnce("://") else { return text }
@@ -65,7 +65,7 @@ struct OriginPattern: Sendable, Equatable {
 
     /// The pattern with the brackets around an IPv6 address escaped: an address in brackets is no
     /// class of characters. It is written as browsers write it (RFC 5952).
-    private static func escapingAddress(_ text: String) -> String {
+    static func escapingAddress(_ text: String) -> String {
         let start = text.splitOnce("://").map { text.utf8.count - $0.1.utf8.count } ?? 0
         let bytes = Array(text.utf8)
         let host = bytes[start...]
@@ -87,52 +87,6 @@ struct OriginPattern: Sendable, Equatable {
         let text = String(decoding: bytes, as: UTF8.self)
         let canonical = NetworkAddress(text).map { $0.isIPv4 ? text : "\($0)" } ?? text
         return "\\[\(canonical)\\]"
-    }
-
-    // MARK: - What can never match
-
-    /// Why a pattern can never match what a browser sends: a clause that follows the pattern; nil
-    /// where it can.
-    static func flaw(of pattern: String) -> String? {
-        let text = tidied(pattern)
-        guard text != "null" else { return nil }
-        guard OriginPattern(pattern) != nil else { return "is malformed" }
-        guard text.utf8.allSatisfy({ $0 < 0x80 }) else {
-            return "is not ASCII: browsers send such a host in Punycode, as xn--…"
-        }
-        let parts = text.splitOnce("://")
-        let host = parts?.1 ?? Substring(text)
-        if let scheme = parts?.0, !hasWildcard(scheme),
-            scheme.isEmpty || !scheme.utf8.allSatisfy(WebOrigin.isSchemeByte)
-        {
-            return "has a scheme that no origin has"
-        }
-        return flaw(ofHost: host, hasScheme: parts != nil)
-    }
-
-    private static func flaw(ofHost host: Substring, hasScheme: Bool) -> String? {
-        if host.isEmpty { return "has no host" }
-        if host.utf8.contains(UInt8(ascii: "/")) {
-            return hasScheme
-                ? "has a path, which no origin has" : "has a slash, which no host has"
-        }
-        if let odd = host.unicodeScalars.first(where: { "@#,; \"'".unicodeScalars.contains($0) }) {
-            return "has the character \(String(odd).debugDescription), which no origin has"
-        }
-        if host.hasPrefix(".") { return "begins with a dot: *\(host) is meant?" }
-        guard !hasWildcard(host.drop { $0 != ":" }), host.utf8.first != UInt8(ascii: "["),
-            !HostAndPort.isAddressV6(String(host)),
-            let colon = host.utf8.lastIndex(of: UInt8(ascii: ":"))
-        else { return nil }
-        let port = host[host.utf8.index(after: colon)...]
-        guard port.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-            UInt16(port) != nil
-        else { return "has a port that is no number up to 65535" }
-        return nil
-    }
-
-    private static func hasWildcard(_ text: Substring) -> Bool {
-        text.utf8.contains { Array("*?[\\".utf8).contains($0) }
     }
 }
 

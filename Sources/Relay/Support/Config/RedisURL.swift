@@ -70,7 +70,7 @@ struct RedisURL: Equatable {
             host: endpoint.host.isEmpty ? "localhost" : endpoint.host, port: endpoint.port ?? 6379)
         url.target.usesTLS = usesTLS
 
-        let database = text[end...].dropFirst()
+        let database = withoutSlashes(text[end...])
         url.target.database = database.isEmpty ? 0 : try parseDatabase(database)
         return url
     }
@@ -92,11 +92,19 @@ struct RedisURL: Equatable {
         let end = text.utf8.firstIndex(of: UInt8(ascii: "/")) ?? text.endIndex
         var url = RedisURL(target: RedisTarget(), hasPassword: false)
         let hosts = try url.takeCredentials(text[..<end])
-        let path = text[end...].dropFirst()
+        let path = withoutSlashes(text[end...])
         let (name, database) = path.splitOnce("/") ?? (path, "")
         url.target.address = .sentinel(try SentinelService(hosts: hosts, name: name))
         url.target.database = database.isEmpty ? 0 : try parseDatabase(database)
         return url
+    }
+
+    /// A path without the slashes at both ends, which other clients drop as well.
+    private static func withoutSlashes(_ path: Substring) -> Substring {
+        var path = path
+        while path.hasPrefix("/") { path.removeFirst() }
+        while path.hasSuffix("/") { path.removeLast() }
+        return path
     }
 
     /// Stores the user and the password of an authority and gives back its host and port.

@@ -20,15 +20,16 @@ struct SettingValue<Value: Sendable>: Sendable {
 }
 
 extension SettingValue<Nanoseconds> {
-    /// A duration longer than nothing.
-    static let positiveDuration = SettingValue(
-        placeholder: "duration",
-        parse: { (text) throws(InvalidValue) in
-            let span = try GoDuration.parse(text)
-            guard span > .zero else { throw InvalidValue("is not longer than nothing") }
-            return span
-        },
-        print: GoDuration.print)
+    /// A duration of at least so many milliseconds; a shorter one is a mistake, most often of the
+    /// unit, with which the daemon would do nothing but what it is the cadence of.
+    static func duration(atLeast milliseconds: Int64) -> SettingValue {
+        SettingValue(
+            placeholder: "duration",
+            parse: { (text) throws(InvalidValue) in
+                try longEnough(try GoDuration.parse(text), milliseconds)
+            },
+            print: GoDuration.print)
+    }
 
     /// A duration, or zero.
     static let durationOrZero = SettingValue(
@@ -40,11 +41,26 @@ extension SettingValue<Nanoseconds> {
         },
         print: GoDuration.print)
 
-    /// A duration; what is not positive disables, as it does in the Go service.
-    static let durationOrDisabled = SettingValue(
-        placeholder: "duration",
-        parse: { (text) throws(InvalidValue) in max(.zero, try GoDuration.parse(text)) },
-        print: GoDuration.print)
+    /// A duration of at least so many milliseconds; what is not positive disables, as it does in the
+    /// Go service.
+    static func durationOrDisabled(atLeast milliseconds: Int64) -> SettingValue {
+        SettingValue(
+            placeholder: "duration",
+            parse: { (text) throws(InvalidValue) in
+                let span = try GoDuration.parse(text)
+                return span > .zero ? try longEnough(span, milliseconds) : .zero
+            },
+            print: GoDuration.print)
+    }
+
+    private static func longEnough(
+        _ span: Nanoseconds, _ milliseconds: Int64
+    ) throws(InvalidValue) -> Nanoseconds {
+        guard span >= .milliseconds(milliseconds) else {
+            throw InvalidValue("is under \(milliseconds)ms")
+        }
+        return span
+    }
 }
 
 extension SettingValue<Int> {

@@ -35,6 +35,21 @@ extension SettingsLoader {
         }
     }
 
+    /// Says which sizes end connections that do nothing unusual.
+    private mutating func warnOfNarrowSizes() {
+        let settings = configuration.settings
+        if settings.maxMessageSize < 64 {
+            warn(
+                "STATUS_MAX_MESSAGE_SIZE",
+                "is under 64 bytes: pages whose init or pong says more than its type are closed")
+        }
+        if settings.memoryBudget < settings.maxPayloadSize {
+            warn(
+                "STATUS_MEMORY_BUDGET",
+                "is less than STATUS_MAX_PAYLOAD_SIZE: one such payload disconnects its page")
+        }
+    }
+
     mutating func warnOfUnlikelyValues() {
         let settings = configuration.settings
         if settings.pongTimeout < .seconds(60) {
@@ -50,7 +65,18 @@ extension SettingsLoader {
                 "is not longer than STATUS_PING_INTERVAL: clients are cut off between two"
                     + " heartbeats")
         }
+        if settings.pingInterval >= .seconds(60) {
+            warn(
+                "STATUS_PING_INTERVAL",
+                "is not under 60s, the time after which proxies close a connection that is silent")
+        }
         warnOfListening()
+        warnOfNarrowSizes()
+        if let network = settings.trustedProxies.boundless {
+            warn(
+                "STATUS_TRUSTED_PROXIES",
+                "has \(network): whoever connects from there gives itself any address it likes")
+        }
         if settings.redisSentinelUsername != nil, settings.redisSentinelPassword == nil {
             warn(
                 "STATUS_REDIS_SENTINEL_USERNAME",

@@ -23,12 +23,13 @@ public enum SettingsTable {
             "STATUS_LISTEN_MODE", \.listenMode, .socketMode,
             "octal permissions of a unix: socket, such as 0660; none means what the umask leaves",
             refusal: .fatal),
-        SettingRow("STATUS_PING_INTERVAL", \.pingInterval, .positiveDuration, "heartbeat cadence"),
         SettingRow(
-            "STATUS_PONG_TIMEOUT", \.pongTimeout, .positiveDuration,
+            "STATUS_PING_INTERVAL", \.pingInterval, .duration(atLeast: 50), "heartbeat cadence"),
+        SettingRow(
+            "STATUS_PONG_TIMEOUT", \.pongTimeout, .duration(atLeast: 100),
             "idle cut-off of a browser; under 60s gives a warning"),
         SettingRow(
-            "STATUS_WRITE_TIMEOUT", \.writeTimeout, .positiveDuration,
+            "STATUS_WRITE_TIMEOUT", \.writeTimeout, .duration(atLeast: 100),
             "the oldest that an unsent byte to a browser may become"),
         SettingRow(
             "STATUS_ALLOWED_ORIGINS", \.allowedOrigins, .originPatterns,
@@ -58,19 +59,19 @@ public enum SettingsTable {
             "file that holds the Sentinels' password, read again before every connection",
             refusal: .fatal),
         SettingRow(
-            "STATUS_REDIS_REQUEST_TIMEOUT", \.redisRequestTimeout, .durationOrDisabled,
+            "STATUS_REDIS_REQUEST_TIMEOUT", \.redisRequestTimeout, .durationOrDisabled(atLeast: 10),
             "every command to Redis is answered within it; 0 disables"),
         SettingRow(
-            "STATUS_REDIS_PING_INTERVAL", \.redisPingInterval, .positiveDuration,
+            "STATUS_REDIS_PING_INTERVAL", \.redisPingInterval, .duration(atLeast: 10),
             "a link to Redis that is quiet for so long is sent a PING"),
         SettingRow(
             "STATUS_REDIS_MAX_RETRIES", \.redisMaxRetries, .cap,
             "attempts on Redis before giving up; 0 = no cap"),
         SettingRow(
-            "STATUS_REDIS_RETRY_BASE", \.redisRetryBase, .positiveDuration,
+            "STATUS_REDIS_RETRY_BASE", \.redisRetryBase, .duration(atLeast: 1),
             "shortest wait before another attempt on Redis"),
         SettingRow(
-            "STATUS_REDIS_RETRY_MAX", \.redisRetryMax, .positiveDuration,
+            "STATUS_REDIS_RETRY_MAX", \.redisRetryMax, .duration(atLeast: 1),
             "longest wait before another attempt on Redis"),
         SettingRow(
             "STATUS_REDIS_DIAL_CONCURRENCY", \.redisDialConcurrency, .integer(in: 1...1_000_000),

@@ -152,7 +152,21 @@ struct OriginPolicyTests {
             ("b.example:http", "has a port"), ("https://", "has no host"), ("[a", "is malformed"),
             ("b\u{FC}cher.example", "is not ASCII"), ("b.example#x", "has the character \"#\""),
             ("a;b", "has the character \";\""), ("://b", "has a scheme"),
-            ("ht tp://b", "has a scheme"),
+            ("ht tp://b", "has a scheme"), ("{a", "has the character \"{\""),
+            ("b}.org", "has the character \"}\""), ("(c|d).org", "has the character \"(\""),
+            ("c|d.org", "has the character \"|\""), ("^a.org$", "has the character \"^\""),
+            ("a+.org", "has the character \"+\""), ("*.a%2eorg", "has the character \"%\""),
+            ("\\{a.org", "has the character \"{\""), ("[{|}].org", "has a class"),
+            ("[z-a].org", "has a class"), ("https://a.org:0443", "has a port with a zero"),
+            ("a.org:0", "has a port"), ("a.org:", "has a port"), ("a.org:80:81", "has a port"),
+            ("*.a.org:080", "has a port with a zero"),
+            ("https://a..org", "has an empty label"), ("*..org", "has an empty label"),
+            ("256.1.1.1", "has an IPv4 address"), ("10.1", "has an IPv4 address"),
+            ("010.0.0.1:80", "has an IPv4 address"), ("file://a", "has a scheme whose pages"),
+            ("[::ffff:10.0.0.1]", "has an IPv6 address"),
+            ("::ffff:10.0.0.1", "has an IPv6 address"),
+            ("[::1]:0443", "has a port with a zero"),
+            (String(repeating: "a", count: 64) + ".org", "has a host that is longer"),
         ])
     func flaws(pattern: String, flaw: String) {
         #expect(OriginPattern.flaw(of: pattern)?.hasPrefix(flaw) == true)
@@ -164,7 +178,9 @@ struct OriginPolicyTests {
             "b.example", "*.b.example", "https://*", "*", "*://b", "http*://b", "b:*", "b:80[0-9]0",
             "[::1]", "[::1]:9002", "::1", "https://[::1]/", "https://B.example:443/", "null", "b.",
             "\"b\"", "[a-c].set.example", "localhost:5173", "\\[::1\\]", "wss://b", "one?.b", "a_b",
-            "chrome-extension://abc",
+            "chrome-extension://abc", "10.0.0.1", "https://10.0.0.1:8443", "10.0.0.*", "a.org.",
+            "a1.2b", "xn--bcher-kva.example", "-a.org", "[^a].org", "[a-z{].org", "a.org:80*",
+            "[2001:db8::*]", "[a-c]", "*:[0-9]*",
         ])
     func sound(pattern: String) {
         #expect(OriginPattern.flaw(of: pattern) == nil)

@@ -71,6 +71,23 @@ struct RedisURLTests {
             display: "redis+sentinel://a:26379,b.example:5000,[::1]:26379,[::2]:26380/my-master.1/3"
         ),
         Vector(
+            url: "redis://h/2/", address: .tcp(host: "h", port: 6379), database: 2,
+            display: "redis://h:6379/2"),
+        Vector(
+            url: "rediss://h:1//3//?db=4", address: .tcp(host: "h", port: 1), tls: true,
+            database: 4, display: "rediss://h:1/4"),
+        Vector(
+            url: "redis://h//", address: .tcp(host: "h", port: 6379),
+            display: "redis://h:6379/0"),
+        Vector(
+            url: "redis+sentinel://a/m/5/",
+            address: .sentinel(SentinelService(name: "m", sentinels: [.init(host: "a")])),
+            database: 5, display: "redis+sentinel://a:26379/m/5"),
+        Vector(
+            url: "redis+sentinel://a/m/",
+            address: .sentinel(SentinelService(name: "m", sentinels: [.init(host: "a")])),
+            display: "redis+sentinel://a:26379/m/0"),
+        Vector(
             url: "valkey://h/1", address: .tcp(host: "h", port: 6379), database: 1,
             display: "redis://h:6379/1"),
         Vector(
@@ -166,7 +183,7 @@ struct RedisURLTests {
             "", "localhost:6379", "redis:/h", "http://h", "redis//h", "://h", "redis://h:port",
             "redis://h:0", "redis://h:65536", "redis://h:-1", "redis://h:+1", "redis://h:",
             "redis://h:000006379", "redis://::1/2", "redis://[::1/2", "redis://[::1]x/2",
-            "redis://[localhost]/2", "redis://h/two", "redis://h/-1", "redis://h/2/",
+            "redis://[localhost]/2", "redis://h/two", "redis://h/-1", "redis://h/2/3",
             "redis://h/ 2",
             "redis://h/1234567890", "redis://h?db=x", "redis://h/2?db=-1", "redis://h/2#x",
             "redis://h/2?skip_verify=maybe", "redis://h?ssl_cert_reqs=perhaps", "redis://h?a=%zz",
@@ -183,7 +200,7 @@ struct RedisURLTests {
             "redis+sentinel://a", "redis+sentinel://a/", "redis+sentinel:///m",
             "redis+sentinel://a,/m", "redis+sentinel://,a/m", "redis+sentinel://a,,b/m",
             "redis+sentinel://a:0/m", "redis+sentinel://a:x/m", "redis+sentinel://a/m m",
-            "redis+sentinel://a/m%2F", "redis+sentinel://a/m/x", "redis+sentinel://a/m/1/",
+            "redis+sentinel://a/m%2F", "redis+sentinel://a/m/x", "redis+sentinel://a/m/1/2",
             "redis+sentinel://a/m?db=x", "redis+sentinel://a/m#x", "rediss+sentinel://a/m",
             "redis+sentinel://u:s3cr3t/x@a/m", "redis+sentinel://u:s3cr3t,x@a$/m",
             "redis+sentinel://\(Array(repeating: "a", count: 17).joined(separator: ","))/m",

@@ -81,7 +81,11 @@ struct SettingsLoaderTests {
         Change("STATUS_REDIS_PING_INTERVAL", "1s") { $0.redisPingInterval = .seconds(1) },
         Change("STATUS_REDIS_MAX_RETRIES", "0") { $0.redisMaxRetries = 0 },
         Change("STATUS_REDIS_MAX_RETRIES", "-1", "0") { $0.redisMaxRetries = 0 },
-        Change("STATUS_REDIS_RETRY_BASE", "1ns") { $0.redisRetryBase = Nanoseconds(1) },
+        Change("STATUS_REDIS_RETRY_BASE", "1ms") { $0.redisRetryBase = .milliseconds(1) },
+        Change("STATUS_REDIS_REQUEST_TIMEOUT", "10ms") {
+            $0.redisRequestTimeout = .milliseconds(10)
+        },
+        Change("STATUS_PING_INTERVAL", "50ms") { $0.pingInterval = .milliseconds(50) },
         Change("STATUS_REDIS_RETRY_MAX", "1.5h", "90m") { $0.redisRetryMax = .seconds(5_400) },
         Change("STATUS_REDIS_DIAL_CONCURRENCY", "1") { $0.redisDialConcurrency = 1 },
         Change("STATUS_REDIS_DIAL_RATE", "20") { $0.redisDialRate = 20 },
@@ -164,6 +168,10 @@ struct SettingsLoaderTests {
         ("STATUS_PING_INTERVAL", "5"), ("STATUS_PING_INTERVAL", "0"),
         ("STATUS_PING_INTERVAL", "-5s"), ("STATUS_PING_INTERVAL", "soon"),
         ("STATUS_PONG_TIMEOUT", "0s"), ("STATUS_WRITE_TIMEOUT", "0"),
+        ("STATUS_PING_INTERVAL", "1us"), ("STATUS_PING_INTERVAL", "49.999ms"),
+        ("STATUS_PONG_TIMEOUT", "99ms"), ("STATUS_WRITE_TIMEOUT", "2us"),
+        ("STATUS_REDIS_REQUEST_TIMEOUT", "1ns"), ("STATUS_REDIS_PING_INTERVAL", "9ms"),
+        ("STATUS_REDIS_RETRY_BASE", "1ns"), ("STATUS_REDIS_RETRY_MAX", "999us"),
         ("STATUS_REDIS_REQUEST_TIMEOUT", "1"), ("STATUS_REDIS_PING_INTERVAL", "0"),
         ("STATUS_REDIS_MAX_RETRIES", "five"), ("STATUS_REDIS_MAX_RETRIES", "5.0"),
         ("STATUS_REDIS_MAX_RETRIES", "99999999999999999999"), ("STATUS_REDIS_RETRY_BASE", "0"),
@@ -321,13 +329,41 @@ struct SettingsLoaderTests {
         let reversed = load(["STATUS_REDIS_RETRY_BASE": "31s"])
         #expect(reversed.warnings.map(\.name) == ["STATUS_REDIS_RETRY_BASE"])
         #expect(!reversed.isFaulty)
-        #expect(load(["STATUS_PING_INTERVAL": "75s"]).warnings.count == 1)
+        let slow = load(["STATUS_PING_INTERVAL": "75s"])
+        #expect(slow.warnings.map(\.name) == ["STATUS_PONG_TIMEOUT", "STATUS_PING_INTERVAL"])
+        #expect(load(["STATUS_PING_INTERVAL": "59s"]).warnings.isEmpty)
+        #expect(
+            load(["STATUS_MAX_MESSAGE_SIZE": "63"]).warnings.map(\.name)
+                == ["STATUS_MAX_MESSAGE_SIZE"])
+        #expect(
+            load(["STATUS_MEMORY_BUDGET": "1KB"]).warnings.map(\.name) == ["STATUS_MEMORY_BUDGET"])
         let cap = ["STATUS_MAX_CONNECTIONS_PER_ADDRESS": "2"]
         #expect(load(cap).warnings.map(\.name) == ["STATUS_MAX_CONNECTIONS_PER_ADDRESS"])
         let proxies = ["STATUS_TRUSTED_PROXIES": "127.0.0.1"]
         #expect(load(cap.merging(proxies) { $1 }).warnings.isEmpty)
         let nameless = load(["STATUS_REDIS_SENTINEL_USERNAME": "watcher"])
         #expect(nameless.warnings.map(\.name) == ["STATUS_REDIS_SENTINEL_USERNAME"])
+    }
+
+    @Test(
+        "warns of proxies that are everybody",
+        arguments: [
+            ("0.0.0.0/0", "0.0.0.0/0"), ("127.0.0.1,::/0", "::/0"), ("0.0.0.0/1", "0.0.0.0/1"),
+            ("128.0.0.0/7", "128.0.0.0/7"), ("::ffff:0:0/96", "0.0.0.0/0"),
+            ("2000::/3", "2000::/3"),
+            ("fc00::/6", "fc00::/6"),
+        ])
+    func boundlessProxies(list: String, network: String) throws {
+        let warnings = load(["STATUS_TRUSTED_PROXIES": list]).warnings
+        #expect(warnings.map(\.name) == ["STATUS_TRUSTED_PROXIES"])
+        #expect(try #require(warnings.first).reason.hasPrefix("has \(network): "))
+    }
+
+    @Test(
+        "takes the networks of private addresses for a proxy's",
+        arguments: ["10.0.0.0/8", "172.16.0.0/12", "fc00::/7", "fd00::/8", "2001:db8::/32", "unix"])
+    func boundedProxies(list: String) {
+        #expect(load(["STATUS_TRUSTED_PROXIES": list]).warnings.isEmpty)
     }
 
     @Test("wants a certificate and its key together")
