@@ -47,6 +47,8 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
     private var judgedUntil: Instant?
     /// The time that the loop stood still before the present turn, until it is taken.
     private var standstill = Nanoseconds.zero
+    /// How late the loop came to the first timer that is due in the present turn, until it is taken.
+    private var lag: Nanoseconds?
     /// Sockets that are open, and what else the kernel is asked about: listeners, signals, the inbox.
     private var watchedCount = 8
     private var memoryRelease = MemoryRelease()
@@ -92,6 +94,7 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
     /// (I10).
     mutating func wait(into events: inout [SysEvent]) {
         let next = wheel.nextExpiry
+        let wasLooking = look != nil
         if look == nil, let next, next <= now {
             look = Look(begun: now, untold: 2 * watchedCount)
         }
@@ -100,9 +103,9 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
         let outcome = sys.wait(until: deadline.map(clock.boot(at:)), into: &events)
         let told = events.count - countBefore
         // Read once a turn: a standstill in the turn's own work makes the next wait late.
-        if let late = clock.read(sys.now(), expected: deadline ?? .never) {
-            standstill = standstill + late
-        }
+        let late = clock.read(sys.now(), expected: deadline ?? .never)
+        if let late { standstill = standstill + late }
+        if !wasLooking, let next, next <= now { lag = now - next + (late ?? .zero) }
         noteLook(outcome, told: told, deadline: deadline)
     }
 
@@ -130,6 +133,10 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
         defer { standstill = .zero }
         return standstill
     }
+
+    /// How late the loop came to its timers in this turn, standstills included; nil where none has
+    /// become due.
+    mutating func takeLag() -> Nanoseconds? { lag.take() }
 
     /// Appends the owners of the timers that are due to `owners`; returns what they may conclude.
     mutating func fireTimers(into owners: inout [Token]) -> TimerVerdict {

@@ -51,6 +51,9 @@ extension Relay where S: ~Copyable {
             isOpen = clients.contains(id)
         }
         guard isOpen else { return }
+        if let roundTrip = clients[id].machine.takeRoundTrip() {
+            metrics.heartbeatRoundTrip.add(roundTrip)
+        }
         loop.keep(&buffer, from: offset, of: total, in: &clients[id].socket)
         arm(client: id)
     }
@@ -84,9 +87,7 @@ extension Relay where S: ~Copyable {
         case .ready: respond(Self.readiness(unreadiness), to: id)
         case .console: respond(ConsolePage.response(nonce: loop.sys.random()), to: id)
         case .metrics:
-            let text = metricsText()
-            let type = HTTPHeader("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-            respond(HTTPResponse(status: 200, headers: [type], body: Array(text.utf8)), to: id)
+            respond(metricsResponse(as: MetricsFormat(request.headers)), to: id)
         case .refuse(let refusal):
             refuse(id, request, refusal)
         case .upgrade(let channel, let acceptKey):

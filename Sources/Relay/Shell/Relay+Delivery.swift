@@ -79,11 +79,13 @@ extension Relay where S: ~Copyable {
         let reads = clients[id].machine.wantsInput
         let queuedBytes = clients[id].socket.output.count
         let queuedMessages = clients[id].socket.output.messageCount
+        let oldest = clients[id].socket.output.oldestQueuedAt
         clients[id].largestQueue = max(clients[id].largestQueue, queuedBytes)
         let outcome = loop.flush(&clients[id].socket, reads: reads)
         let sent = UInt64(queuedMessages - clients[id].socket.output.messageCount)
         clients[id].ledger.delivered += sent
         metrics.ledger.delivered += sent
+        if oldest == loop.now { deliveredInTurn += sent } else { noteLate(sent, since: oldest) }
         switch outcome {
         case .failed(let error):
             metrics.writeErrors += 1

@@ -92,7 +92,7 @@ extension Relay where S: ~Copyable {
             // Delivering may end the client and its link; a closed connection leaves nothing to keep.
             guard links.contains(id), links[id].socket.isOpen else { return }
         }
-        if wasAsking, !links[id].machine.isAsking { links[id].confirmedAt = links[id].askedAt }
+        if wasAsking, !links[id].machine.isAsking { noteAnswer(of: id) }
         loop.keep(&buffer, from: offset, of: total, in: &links[id].socket)
         sendEncoded(on: id)
         if loop.bufferedBytes > settings.memoryBudget { keepMemoryBudget() }
@@ -163,7 +163,7 @@ extension Relay where S: ~Copyable {
 
     private mutating func linkIsLive(_ id: SlotID) {
         endDial(id)
-        links[id].confirmedAt = links[id].askedAt
+        noteAnswer(of: id)
         if let server = links[id].machine.server {
             history.note(links[id].machine.hello, of: server, now: loop.now)
         }

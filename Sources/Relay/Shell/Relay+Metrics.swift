@@ -1,11 +1,16 @@
 import Logging
+import WSFrame
 
 // What is looked at when somebody asks for the metrics: nothing of it costs anything before.
 extension Relay where S: ~Copyable {
-    /// The metrics as `/metrics` answers them.
-    mutating func metricsText() -> String {
+    /// What `/metrics` answers.
+    mutating func metricsResponse(as format: MetricsFormat) -> HTTPResponse {
         let reading = read()
-        return metrics.prometheusText(reading)
+        let headers = [
+            HTTPHeader("Content-Type", format.contentType), HTTPHeader("Vary", "Accept"),
+        ]
+        let text = metrics.prometheusText(reading, as: format)
+        return HTTPResponse(status: 200, headers: headers, body: Array(text.utf8))
     }
 
     private mutating func read() -> MetricsReading {
@@ -13,6 +18,8 @@ extension Relay where S: ~Copyable {
         reading.version = options.version
         reading.isReady = phase == .serving && unreadiness.isEmpty
         reading.isOriginCheckDisabled = router.isOriginCheckDisabled
+        reading.connectionLimit = options.connectionLimit
+        reading.memoryBudget = settings.memoryBudget
         reading.logLinesDropped = options.droppedLogLines()
         reading.traceLinesDropped = options.droppedTraceLines()
         reading.process = options.processUsage()

@@ -45,6 +45,8 @@ struct LinkEntry: ~Copyable {
     var attempts: [SlotID] = []
     /// When the last command went out whose answer shows what has been read.
     var askedAt = BootTime.never
+    /// How long Redis took for the last such answer; nil before the first.
+    var roundTrip: Nanoseconds?
     /// When the last such command went out that was answered: all that Redis had sent before has been
     /// read, since it comes in one stream (I11).
     var confirmedAt = BootTime.never
@@ -114,6 +116,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     let tls: TLSContext?
     var phase = RelayPhase.starting
     var metrics = Metrics()
+    /// Messages that the kernel has taken in the turn in which Redis's bytes were read.
+    var deliveredInTurn: UInt64 = 0
 
     var clients = Slab<ClientEntry>()
     var links = Slab<LinkEntry>()
@@ -261,6 +265,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         loop.wait(into: &events)
         let standstill = loop.takeStandstill()
         if standstill > .zero { stoodStill(for: standstill) }
+        if let lag = loop.takeLag() { metrics.loopLag.add(lag) }
         for event in events { handle(event) }
         events.removeAll(keepingCapacity: true)
         self.events = events
@@ -273,6 +278,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
 
         openGate()
         flushDirty()
+        if deliveredInTurn > 0 { noteDeliveries() }
         if trace != nil { writeTrace() }
         if isLeaving, clients.count == 0 { finishShutdown() }
     }

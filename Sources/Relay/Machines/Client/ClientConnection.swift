@@ -65,6 +65,8 @@ struct ClientConnection: ~Copyable {
     private var pingedAt = Instant.never
     /// The time from the last answered heartbeat to its pong; nil before the first.
     private(set) var heartbeatRoundTrip: Nanoseconds?
+    /// Whether it is to be taken still.
+    private var hasNewRoundTrip = false
     /// Whether the answer goes without its body, as to HEAD (RFC 9110, section 9.3.2).
     private var isHead = false
     private let phase: HeartbeatPhase
@@ -109,6 +111,13 @@ struct ClientConnection: ~Copyable {
 
     /// The instant at which ``timedOut(now:reply:)`` must be called if nothing comes before.
     var nextDeadline: Instant { min(stateDeadline, min(pingDeadline, idleDeadline)) }
+
+    /// The time from a heartbeat to its pong, once after each pong.
+    mutating func takeRoundTrip() -> Nanoseconds? {
+        guard hasNewRoundTrip else { return nil }
+        hasNewRoundTrip = false
+        return heartbeatRoundTrip
+    }
 
     // MARK: - Input
 
@@ -209,6 +218,7 @@ struct ClientConnection: ~Copyable {
             heard(now: now)
             if pingedAt != .never {
                 heartbeatRoundTrip = now - pingedAt
+                hasNewRoundTrip = true
                 pingedAt = .never
             }
         case .unknown: break

@@ -1,8 +1,10 @@
 // The metrics as `/metrics` prints them. No metric is labelled by run or channel.
 extension Metrics {
-    /// The Prometheus text exposition format, version 0.0.4.
-    func prometheusText(_ reading: MetricsReading) -> String {
-        var output = PrometheusText()
+    /// All families, in Prometheus's text exposition format or as OpenMetrics.
+    func prometheusText(
+        _ reading: MetricsReading, as format: MetricsFormat = .prometheus
+    ) -> String {
+        var output = PrometheusText(format)
         addConnections(reading, to: &output)
         addMessages(reading, to: &output)
         addRedis(reading, to: &output)
@@ -13,6 +15,9 @@ extension Metrics {
     private func addConnections(_ reading: MetricsReading, to output: inout PrometheusText) {
         output.add(
             "status2_connections_active", .gauge, "WebSockets that are open.", connectionsActive)
+        output.add(
+            "status2_connection_limit", .gauge, "WebSockets that may be open at once.",
+            reading.connectionLimit)
         output.add(
             "status2_connections_ended_total", .counter, "WebSockets that have ended, by reason.",
             by: "reason", connectionsEnded)
@@ -31,6 +36,9 @@ extension Metrics {
         output.add(
             "status2_slow_clients_total", .counter,
             "Browsers disconnected because they took their bytes too slowly.", slowClients)
+        output.add(
+            "status2_heartbeat_round_trip_seconds",
+            "Time from a heartbeat to the browser's answer.", heartbeatRoundTrip)
         output.add(
             "status2_client_messages_malformed_total", .counter,
             "Text messages from browsers that were not JSON.", clientMessagesMalformed)
@@ -62,6 +70,14 @@ extension Metrics {
         output.add(
             "status2_buffered_bytes", .gauge,
             "Bytes of memory that count towards the memory budget.", reading.bufferedBytes)
+        output.add(
+            "status2_memory_budget_bytes", .gauge,
+            "Bytes of memory that connections may hold before one is disconnected.",
+            reading.memoryBudget)
+        output.add(
+            "status2_delivery_seconds",
+            "Time from the turn that read a message from Redis to its last byte in the socket.",
+            delivery)
         output.add(
             "status2_ledger_imbalances_total", .counter,
             "Connections whose messages were not all accounted for: a defect.", ledgerImbalances)
@@ -104,6 +120,9 @@ extension Metrics {
             "status2_redis_timeouts_total", .counter,
             "Commands that Redis did not answer in time.", redisTimeouts)
         output.add(
+            "status2_redis_round_trip_seconds",
+            "Time from a command to Redis to its answer.", redisRoundTrip)
+        output.add(
             "status2_redis_tls_handshakes_total", .counter, "TLS handshakes with Redis, by kind.",
             by: "kind", [("full", tlsHandshakesFull), ("resumed", tlsHandshakesResumed)])
         output.add(
@@ -130,6 +149,9 @@ extension Metrics {
         output.add(
             "status2_timers", .gauge, "Timers that are armed, at most one for each connection.",
             reading.armedTimers)
+        output.add(
+            "status2_loop_lag_seconds",
+            "Time by which the event loop came late to a timer, standstills included.", loopLag)
         output.add(
             "status2_standstills_total", .counter,
             "Times that the daemon stood still: stopped, frozen, starved or suspended.", standstills

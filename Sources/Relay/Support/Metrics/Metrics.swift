@@ -8,6 +8,14 @@ struct Metrics: Equatable, Sendable {
     var ledger = Ledger()
     /// Connections whose ledger did not balance: it must stay at nothing (I9).
     var ledgerImbalances: UInt64 = 0
+    /// How long messages took from Redis's bytes to the browser's socket.
+    var delivery = Histogram()
+    /// How long browsers took to answer heartbeats.
+    var heartbeatRoundTrip = Histogram()
+    /// How long Redis took to answer commands.
+    var redisRoundTrip = Histogram()
+    /// How late the loop came to its timers.
+    var loopLag = Histogram()
     /// Ill-formed UTF-8 sequences that were replaced.
     var replacements: UInt64 = 0
     /// Notices of a gap that were sent to browsers.
@@ -58,6 +66,10 @@ struct MetricsReading: Equatable, Sendable {
     /// Whether the daemon can do its work.
     var isReady = false
     var isOriginCheckDisabled = false
+    /// WebSockets that may be open at once.
+    var connectionLimit = 0
+    /// `STATUS_MEMORY_BUDGET`, in bytes.
+    var memoryBudget = 0
     /// Messages that wait to be sent, in all connections.
     var queuedMessages = 0
     /// Bytes that wait to be sent to browsers.

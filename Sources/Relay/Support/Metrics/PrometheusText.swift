@@ -1,24 +1,29 @@
-/// Writes metrics in the Prometheus text exposition format, version 0.0.4.
+/// Writes metrics in Prometheus's text exposition format, version 0.0.4, or as OpenMetrics, 1.0.0.
 struct PrometheusText {
     enum Kind: String {
-        case counter, gauge
+        case counter, gauge, histogram
     }
 
-    private(set) var text = ""
+    private let format: MetricsFormat
+    private var written = ""
+
+    init(_ format: MetricsFormat) {
+        self.format = format
+    }
+
+    /// All that was added, with the end that OpenMetrics asks for.
+    var text: String { format == .openMetrics ? written + "# EOF\n" : written }
 
     /// Adds a metric with one value.
     mutating func add(_ name: String, _ kind: Kind, _ help: String, _ value: some BinaryInteger) {
         head(name, kind, help)
-        text += "\(name) \(value)\n"
+        written += "\(name) \(value)\n"
     }
 
     /// Adds a metric that is a span of time, in seconds.
     mutating func add(_ name: String, _ kind: Kind, _ help: String, seconds span: Nanoseconds) {
         head(name, kind, help)
-        let microseconds = max(0, span.count) / 1000
-        let fraction = String(microseconds % 1_000_000)
-        let padding = String(repeating: "0", count: 6 - fraction.count)
-        text += "\(name) \(microseconds / 1_000_000).\(padding)\(fraction)\n"
+        written += "\(name) \(Self.seconds(UInt64(max(0, span.count)), digits: 6))\n"
     }
 
     /// Adds a metric with one value for each value of a label, in the order given.
@@ -30,7 +35,7 @@ struct PrometheusText {
     ) {
         head(name, kind, help)
         for (key, value) in values {
-            text += "\(name){\(label)=\"\(key)\"} \(value)\n"
+            written += "\(name){\(label)=\"\(key)\"} \(value)\n"
         }
     }
 
@@ -42,7 +47,36 @@ struct PrometheusText {
         add(name, kind, help, by: label, sorted.map { ($0.key, $0.value) })
     }
 
+    /// Adds a histogram of spans of time, in seconds.
+    mutating func add(_ name: String, _ help: String, _ histogram: Histogram) {
+        head(name, .histogram, help)
+        var total: UInt64 = 0
+        for index in 0..<Histogram.bucketCount {
+            total &+= histogram.count(inBucket: index)
+            let edge = index < Histogram.edges.count ? Histogram.edges[index] : "+Inf"
+            written += "\(name)_bucket{le=\"\(edge)\"} \(total)\n"
+        }
+        written += "\(name)_sum \(Self.seconds(histogram.sum, digits: 9))\n"
+        written += "\(name)_count \(total)\n"
+    }
+
+    /// In OpenMetrics the name of a counter's family does without the `_total` of its samples.
     private mutating func head(_ name: String, _ kind: Kind, _ help: String) {
-        text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n"
+        var family = name[...]
+        if format == .openMetrics, kind == .counter, family.hasSuffix("_total") {
+            family.removeLast("_total".count)
+        }
+        written += "# HELP \(family) \(help)\n# TYPE \(family) \(kind.rawValue)\n"
+        guard format == .openMetrics else { return }
+        for unit in ["seconds", "bytes"] where family.hasSuffix("_" + unit) {
+            written += "# UNIT \(family) \(unit)\n"
+        }
+    }
+
+    /// Nanoseconds as seconds with so many digits behind the point, at most nine.
+    private static func seconds(_ nanoseconds: UInt64, digits: Int) -> String {
+        let fraction = String(nanoseconds % 1_000_000_000)
+        let padded = String(repeating: "0", count: 9 - fraction.utf8.count) + fraction
+        return "\(nanoseconds / 1_000_000_000).\(padded.prefix(digits))"
     }
 }
