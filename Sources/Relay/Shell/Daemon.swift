@@ -29,11 +29,10 @@ public enum Daemon {
         let signals = HostProcess.shutdownSignals()
         HostProcess.ignoreBrokenPipes()
         HostProcess.ignoreMeaninglessSignals()
+        // Threads have them blocked from their start on; this one has to before any is started.
+        HostProcess.block(signals + [HostProcess.traceSignal])
         let meter = ProcessMeter()
         let descriptors = HostProcess.raiseDescriptorLimit()
-        // First, so that the threads to come leave the signals to the loop.
-        let sys = try LinuxSys(
-            signals: signals + [HostProcess.traceSignal], socketMode: options.settings.listenMode)
         let writer = try LogWriter()
         let log = RelayLog { label in
             JSONLogHandler(
@@ -49,22 +48,24 @@ public enum Daemon {
                 return "cannot write the trace file \(file.path): \(error.reason)"
             }
         }
-        let most = HostProcess.connectionLimit(descriptors: descriptors)
-        let wanted = options.settings.maxConnections
-        let limit = wanted == 0 ? most : min(wanted, most)
-        logStart(options, log, descriptors: descriptors, limit: limit)
+        var settings = options.settings
+        if settings.loops == 0 { settings.loops = min(HostProcess.processors(), Settings.loopLimit) }
+        let most = HostProcess.connectionLimit(
+            descriptors: descriptors, loops: settings.loops)
+        let limit = settings.maxConnections == 0 ? most : min(settings.maxConnections, most)
+        logStart(options, log, descriptors: descriptors, limit: limit, loops: settings.loops)
         let tls: TLSContext?
         do throws(TLSFileError) {
-            tls = try tlsContext(options.settings)
+            tls = try tlsContext(settings)
         } catch {
             return "\(error)"
         }
-        var relay = Relay(
-            sys: sys, settings: options.settings,
+        let loops = try LoopGroup(
+            settings,
             options: RelayOptions(
                 embeddedBroker: options.embeddedBroker, connectionLimit: limit,
                 clientLimit: HostProcess.clientLimit(
-                    descriptors: descriptors, webSockets: limit),
+                    descriptors: descriptors, webSockets: limit, loops: settings.loops),
                 version: options.version, droppedLogLines: { writer.dropped },
                 processUsage: meter.read,
                 trace: options.trace, openTrace: tracing.open,
@@ -75,18 +76,20 @@ public enum Daemon {
                     writer.drain(atMost: hastyDrainLimit)
                     HostProcess.end(bySignal: number)
                 }),
-            log: log, tls: tls)
+            log: log)
+        var relay = try loops.makeFirst(
+            settings, signals: signals + [HostProcess.traceSignal], tls: tls)
         relay.start()
         if options.embeddedBroker != nil, let address = relay.boundAddress {
             announce(guide(relay.settings, at: address))
         }
-        let fatal = relay.run()
+        let fatal = loops.run(relay, makeTLS: tlsContext)
         tracing.drain(atMost: drainLimit)
         writer.drain(atMost: drainLimit)
         return fatal
     }
 
-    private static func tlsContext(
+    @Sendable private static func tlsContext(
         _ settings: Settings
     ) throws(TLSFileError) -> TLSContext? {
         guard settings.redis.usesTLS else { return nil }
@@ -94,7 +97,7 @@ public enum Daemon {
     }
 
     private static func logStart(
-        _ options: DaemonOptions, _ log: RelayLog, descriptors: Int, limit: Int
+        _ options: DaemonOptions, _ log: RelayLog, descriptors: Int, limit: Int, loops: Int
     ) {
         let settings = options.settings
         log.server.info(
@@ -103,6 +106,7 @@ public enum Daemon {
                 "version": "\(options.version)", "listen": "\(settings.listenAddress)",
                 "redis": "\(settings.redis)", "descriptors": .stringConvertible(descriptors),
                 "max_connections": .stringConvertible(limit),
+                "loops": .stringConvertible(loops),
             ])
         for warning in options.startupWarnings { log.server.warning("\(warning)") }
         if settings.maxConnections > limit {

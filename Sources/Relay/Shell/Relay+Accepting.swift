@@ -20,13 +20,40 @@ extension Relay where S: ~Copyable {
                 pauseForWant(error)
                 return
             case .accepted(let descriptor, let peer):
-                admit(descriptor, peer: peer)
+                hand(descriptor, peer: peer)
             }
         }
     }
 
-    private mutating func admit(_ descriptor: Descriptor, peer: SocketAddress) {
-        guard clients.count < options.clientLimit || makeRoom() else {
+    /// Gives a connection to the loop with the fewest; where there is no room, to one that can make
+    /// room.
+    private mutating func hand(_ descriptor: Descriptor, peer: SocketAddress) {
+        let share = place.share
+        var target = place.index
+        if !place.isAlone {
+            target =
+                share.connections < options.clientLimit
+                ? choice.fewest(share.loops.map(\.connectionCount), absent: watch.absent)
+                : loopWithMostPlain
+        }
+        share.addConnection(to: target)
+        if target == place.index {
+            admit(descriptor, peer: peer)
+        } else {
+            share.post(.accepted(descriptor, peer: peer), to: target)
+        }
+    }
+
+    /// The loop that has the most connections that may give way.
+    private var loopWithMostPlain: Int {
+        let loops = place.share.loops
+        return loops.indices.max { loops[$0].plainCount < loops[$1].plainCount } ?? place.index
+    }
+
+    /// Takes a connection that is counted as one of this loop.
+    mutating func admit(_ descriptor: Descriptor, peer: SocketAddress) {
+        guard place.share.connections <= options.clientLimit || makeRoom() else {
+            place.share.removeConnection(of: place.index)
             loop.sys.close(descriptor, reset: true)
             refuseConnection("client_limit", ["peer": "\(peer)"])
             return
@@ -48,7 +75,8 @@ extension Relay where S: ~Copyable {
 
     /// Closes the connection that has been here longest of those that are no WebSockets, if it has
     /// been here for `age`.
-    private mutating func makeRoom(olderThan age: Nanoseconds = .zero) -> Bool {
+    @discardableResult
+    mutating func makeRoom(olderThan age: Nanoseconds = .zero) -> Bool {
         let oldest = arrivals.oldest(
             isWaiting: { clients.contains($0) && clients[$0].isPlain })
         guard let oldest, clients[oldest].openedAt + age <= loop.now else { return false }
@@ -82,7 +110,12 @@ extension Relay where S: ~Copyable {
         }
         // Whoever waits behind those that say nothing is served after the pause; who has come only
         // just now may have said something that is not read yet.
-        _ = makeRoom(olderThan: Self.acceptPause)
+        let crowded = loopWithMostPlain
+        if crowded == place.index {
+            makeRoom(olderThan: Self.acceptPause)
+        } else {
+            place.share.post(.makeRoom(olderThan: Self.acceptPause), to: crowded)
+        }
         pauseAccepting(until: loop.now + Self.acceptPause)
     }
 
@@ -115,13 +148,13 @@ extension Relay where S: ~Copyable {
         guard settings.maxConnectionsPerAddress > 0, !settings.trustedProxies.isEmpty,
             let address = clients[id].address
         else { return true }
-        return addresses.enter(address, limit: settings.maxConnectionsPerAddress)
+        return place.share.enter(address, limit: settings.maxConnectionsPerAddress)
     }
 
     /// Counts a WebSocket no more.
     mutating func leave(_ id: SlotID) {
         guard let address = clients[id].address else { return }
-        addresses.leave(address)
+        place.share.leave(address)
     }
 }
 

@@ -10,7 +10,7 @@ extension Relay where S: ~Copyable {
         if readable {
             if clients[id].machine.wantsInput {
                 readClient(id)
-            } else if clients[id].machine.state == .opening {
+            } else if clients[id].machine.isPaused {
                 // Only an error or the end of both directions is told here: reading has paused.
                 closeClient(id, .vanished)
             }
@@ -86,8 +86,7 @@ extension Relay where S: ~Copyable {
         case .health: respond(HTTPResponse(status: 200, text: "OK"), to: id)
         case .ready: respond(Self.readiness(unreadiness), to: id)
         case .console: respond(ConsolePage.response(nonce: loop.sys.random()), to: id)
-        case .metrics:
-            respond(metricsResponse(as: MetricsFormat(request.headers)), to: id)
+        case .metrics: serveMetrics(to: id, as: MetricsFormat(request.headers))
         case .refuse(let refusal):
             refuse(id, request, refusal)
         case .upgrade(let channel, let acceptKey):
@@ -110,8 +109,8 @@ extension Relay where S: ~Copyable {
         perform(action, on: id)
     }
 
-    /// Why a proper upgrade is not taken all the same; a client that is taken is counted for its
-    /// address.
+    /// Why a proper upgrade is not taken all the same; a client that is taken is counted, for the
+    /// process and for its address.
     private mutating func refusalOfUpgrade(_ id: SlotID) -> Refusal? {
         guard takesWebSockets else {
             // The page tries again after a plain failure, as it would with nobody listening here.
@@ -119,12 +118,14 @@ extension Relay where S: ~Copyable {
                 status: 503, headers: [HTTPHeader("Retry-After", "1")],
                 text: unreadiness.joined(separator: ", "), reason: "not_ready")
         }
-        guard metrics.connectionsActive < options.connectionLimit else {
+        let share = place.share
+        guard share.addWebSocket(of: place.index, limit: options.connectionLimit) else {
             return Refusal(
                 status: 503, headers: [HTTPHeader("Retry-After", "5")],
                 text: "too many connections", reason: "connection_limit")
         }
         guard enter(id) else {
+            share.removeWebSocket(of: place.index)
             return Refusal(
                 status: 429, headers: [HTTPHeader("Retry-After", "5")],
                 text: "too many connections of your address", reason: "address_limit")

@@ -18,7 +18,7 @@ extension Relay where S: ~Copyable {
         metrics.messagesForwarded += 1
         loop.queue(frame, on: &clients[id].socket)
         clients[id].socket.output.endMessage()
-        if loop.bufferedBytes > settings.memoryBudget { keepMemoryBudget() }
+        if loop.bufferedBytes > memoryAllowance { keepMemoryBudget() }
     }
 
     /// A payload for the client was over the limit and has been skipped.
@@ -29,13 +29,14 @@ extension Relay where S: ~Copyable {
         notifyOfGap(id, reason: .oversizedPayload, since: since)
     }
 
-    /// Disconnects the client with the most bytes waiting, until the memory budget is kept.
+    /// Disconnects the client with the most bytes waiting, until the memory budget is kept, or asks
+    /// the loop that holds the most to do so.
     ///
     /// A queue that has only just been filled is sent first: its browser may well take it.
     mutating func keepMemoryBudget() {
-        while loop.bufferedBytes > settings.memoryBudget, let largest = clientHoldingMost() {
+        while isToShed(), let largest = clientHoldingMost() {
             flushClient(largest)
-            guard loop.bufferedBytes > settings.memoryBudget else { return }
+            guard loop.bufferedBytes > memoryAllowance else { return }
             guard clients.contains(largest), bytesHeld(by: largest) > 0 else { continue }
             closeClient(
                 largest, .memoryBudget(queuedBytes: clients[largest].socket.output.count))
@@ -118,6 +119,7 @@ extension Relay where S: ~Copyable {
         guard clients[id].isActive else { return }
         clients[id].isActive = false
         metrics.connectionsActive -= 1
+        place.share.removeWebSocket(of: place.index)
         leave(id)
     }
 
@@ -143,6 +145,7 @@ extension Relay where S: ~Copyable {
         loop.release(&clients[id].socket, reset: reset)
         checkLedger(of: id)
         clients.remove(id)
+        place.share.removeConnection(of: place.index)
     }
 
     private mutating func logEnd(of id: SlotID, _ end: ClientEnd, unsent: Int) {

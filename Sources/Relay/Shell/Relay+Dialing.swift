@@ -8,8 +8,9 @@ extension Relay where S: ~Copyable {
 
     /// Lets waiting links dial, as far as the gate allows.
     mutating func openGate() {
+        guard gate.isWaiting else { return }
         while let id = gate.next(
-            now: loop.now,
+            at: loop.boot, absent: watch.absent,
             isWanted: { links.contains($0) && links[$0].machine.state == .waiting })
         {
             refreshAccess()
@@ -23,8 +24,8 @@ extension Relay where S: ~Copyable {
             perform(action, on: id)
             if links.contains(id) { arm(link: id) }
         }
-        if let deadline = gate.nextDeadline(now: loop.now) {
-            loop.arm(gateTimer, at: deadline)
+        if let wait = gate.nextWait(at: loop.boot, absent: watch.absent) {
+            loop.arm(gateTimer, at: loop.now + wait)
         }
     }
 
@@ -107,13 +108,20 @@ extension Relay where S: ~Copyable {
             logRefusal("the URL asks for TLS, which takes a restart")
         case .changed(let access):
             guard access != RedisAccess(settings) else { return }
-            configuration = SharedSettings(access.applied(to: settings))
-            trace?.mask(access.secrets)
+            takeUp(access)
+            guard place.share.note(access) else { return }
+            tell(.credentials(access))
             log.redis.info(
                 "redis credentials have changed and are in force for new connections",
                 metadata: ["redis": "\(access.redis)"])
         case .refused(let reason): logRefusal(reason)
         }
+    }
+
+    /// Uses what the files of passwords and URL say for connections to come.
+    mutating func takeUp(_ access: RedisAccess) {
+        configuration = SharedSettings(access.applied(to: settings))
+        trace?.mask(access.secrets)
     }
 
     private mutating func logRefusal(_ reason: String) {

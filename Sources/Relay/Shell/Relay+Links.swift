@@ -7,12 +7,11 @@ extension Relay where S: ~Copyable {
     /// Makes a link; it dials when the gate lets it through.
     mutating func openLink(_ purpose: LinkPurpose, carries: Carried) -> SlotID {
         let seed = loop.sys.random()
-        linkCount += 1
         let id = links.insert { id in
             LinkEntry(
                 machine: RedisLink(
                     purpose: purpose, configuration: configuration, seed: seed),
-                number: linkCount,
+                number: place.share.nextLinkNumber(),
                 socket: loop.makeSocket(token: Token(.link, id)), carries: carries)
         }
         gate.enqueue(id)
@@ -95,7 +94,7 @@ extension Relay where S: ~Copyable {
         if wasAsking, !links[id].machine.isAsking { noteAnswer(of: id) }
         loop.keep(&buffer, from: offset, of: total, in: &links[id].socket)
         sendEncoded(on: id)
-        if loop.bufferedBytes > settings.memoryBudget { keepMemoryBudget() }
+        if loop.bufferedBytes > memoryAllowance { keepMemoryBudget() }
     }
 
     /// Queues what the link's machine has written; `isQuestion` says whether the answer to it will
@@ -179,6 +178,7 @@ extension Relay where S: ~Copyable {
                 }
                 phase = .serving
                 log.server.info("ready")
+                tell(.redisAnswers)
             }
             return
         }
@@ -200,6 +200,12 @@ extension Relay where S: ~Copyable {
             log.redis.info("redis answers", metadata: metadata)
         }
         guard let master = links[id].machine.master else { return }
+        leaveOthers(than: master)
+        tell(.master(master))
+    }
+
+    /// Makes the links to another master again.
+    mutating func leaveOthers(than master: SentinelService.Endpoint) {
         let others = links.ids.filter { other in
             links[other].machine.isLive && links[other].machine.master != master
         }

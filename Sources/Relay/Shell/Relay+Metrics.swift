@@ -1,19 +1,73 @@
 import Logging
 import WSFrame
 
-// What is looked at when somebody asks for the metrics: nothing of it costs anything before.
+// What is looked at when somebody asks for the metrics: nothing of it costs anything before. The loop
+// that is asked asks the others in turn, and answers when all have left their figures.
 extension Relay where S: ~Copyable {
-    /// What `/metrics` answers.
-    mutating func metricsResponse(as format: MetricsFormat) -> HTTPResponse {
-        let reading = read()
-        let headers = [
-            HTTPHeader("Content-Type", format.contentType), HTTPHeader("Vary", "Accept"),
-        ]
-        let text = metrics.prometheusText(reading, as: format)
-        return HTTPResponse(status: 200, headers: headers, body: Array(text.utf8))
+    /// Answers `/metrics`, once all loops have left their figures or ``MetricsGathering/limit`` is
+    /// over.
+    mutating func serveMetrics(to id: SlotID, as format: MetricsFormat) {
+        gathering.askers.append((id, format))
+        // What follows the request waits in the kernel.
+        loop.markDirty(&clients[id].socket)
+        guard gathering.missing.isEmpty else { return }
+        let others = place.others.filter { !place.share.loops[$0].hasEnded }
+        guard !others.isEmpty else { return answerMetrics() }
+        gathering.begin(others)
+        for other in others { place.share.post(.report(to: place.index), to: other) }
+        loop.arm(gatherTimer, at: loop.now + MetricsGathering.limit)
     }
 
-    private mutating func read() -> MetricsReading {
+    /// Leaves the figures of this loop for another that was asked for the metrics.
+    mutating func report(to asker: Int) {
+        leaveReport()
+        place.share.post(.reported(by: place.index), to: asker)
+    }
+
+    /// Leaves the figures of this loop as they are now.
+    mutating func leaveReport() {
+        let report = LoopReport(metrics: metrics, reading: read(), turns: place.state.turns)
+        place.share.leave(report, of: place.index)
+    }
+
+    /// The figures of a loop have come.
+    mutating func gathered(from other: Int) {
+        if gathering.received(from: other) { answerMetrics() }
+    }
+
+    /// Answers all who asked with what there is.
+    mutating func answerMetrics() {
+        let (askers, missing) = gathering.end()
+        guard !askers.isEmpty else { return }
+        let (metrics, reading) = figures(unanswered: missing.count)
+        for (id, format) in askers where clients.contains(id) && clients[id].machine.isPaused {
+            let headers = [
+                HTTPHeader("Content-Type", format.contentType), HTTPHeader("Vary", "Accept"),
+            ]
+            let text = metrics.prometheusText(reading, as: format)
+            respond(HTTPResponse(status: 200, headers: headers, body: Array(text.utf8)), to: id)
+        }
+    }
+
+    /// The figures of all loops; `unanswered` of them have only their former ones.
+    private mutating func figures(unanswered: Int) -> (Metrics, MetricsReading) {
+        leaveReport()
+        let reports = place.share.lastReports
+        var metrics = Metrics()
+        var reading = processReading()
+        for report in reports {
+            metrics.add(report.metrics)
+            reading.add(report.reading)
+        }
+        reading.loops = reports.map {
+            LoopFigures(connections: $0.metrics.connectionsActive, turns: $0.turns)
+        }
+        reading.unansweredLoops = unanswered
+        return (metrics, reading)
+    }
+
+    /// What is told of the process as a whole.
+    private func processReading() -> MetricsReading {
         var reading = MetricsReading()
         reading.version = options.version
         reading.isReady = phase == .serving && unreadiness.isEmpty
@@ -23,6 +77,13 @@ extension Relay where S: ~Copyable {
         reading.logLinesDropped = options.droppedLogLines()
         reading.traceLinesDropped = options.droppedTraceLines()
         reading.process = options.processUsage()
+        reading.stalledLoops = watch.stalled
+        return reading
+    }
+
+    /// What is told of this loop.
+    private mutating func read() -> MetricsReading {
+        var reading = MetricsReading()
         reading.bufferedBytes = loop.bufferedBytes
         reading.armedTimers = loop.wheel.armedCount
         reading.stoodStill = loop.stoodStill

@@ -10,15 +10,20 @@ enum DrainStage {
     case departing(DrainSchedule)
     /// All are told; who does not go is cut off at the deadline.
     case ending
+    /// The deadline is over, and another loop has not ended.
+    case overdue
 }
 
 // The way down: not ready, no more accepts, every client sent away, an end in bounded time.
 extension Relay where S: ~Copyable {
+    /// How much longer than its own deadline the first loop waits for the others.
+    static var overdueLimit: Nanoseconds { .seconds(1) }
+
     /// Whether the way down is so far that it ends with the last client.
     var isLeaving: Bool {
         switch drain {
         case .notBegun, .announced: false
-        case .departing, .ending: phase == .draining
+        case .departing, .ending, .overdue: phase == .draining
         }
     }
 
@@ -42,15 +47,21 @@ extension Relay where S: ~Copyable {
             "shutdown signal received",
             metadata: [
                 "signal": .stringConvertible(signal),
-                "connections": .stringConvertible(metrics.connectionsActive),
+                "connections": .stringConvertible(place.share.webSockets),
                 "delay_ms": .stringConvertible(delay.milliseconds),
                 "window_ms": .stringConvertible(settings.drainWindow.milliseconds),
             ])
-        phase = .draining
+        announceDrain()
+        tell(.drain)
         options.onShutdown()
         guard delay > .zero else { return beginDepartures() }
-        drain = .announced
         loop.arm(shutdownTimer, at: loop.now + delay)
+    }
+
+    /// The daemon is not ready from now on; everything else goes on.
+    mutating func announceDrain() {
+        phase = .draining
+        drain = .announced
     }
 
     /// The shutdown's timer has fired.
@@ -59,22 +70,28 @@ extension Relay where S: ~Copyable {
         case .announced: beginDepartures()
         case .departing(let schedule): sendAway(schedule)
         case .ending: endShutdown()
+        case .overdue: finishShutdown()
         case .notBegun: break
         }
     }
 
-    /// Closes the listener and deals the window out to the clients.
-    private mutating func beginDepartures() {
+    /// Closes the listener and deals the window out to the clients; the first loop begins, so that
+    /// no connection comes to another any more.
+    mutating func beginDepartures() {
         if let descriptor = listener.take() { loop.sys.stopListening(descriptor) }
+        if place.isFirst { tell(.depart) }
         let leaving = clients.ids.filter { id in
             switch clients[id].machine.state {
             case .opening, .open: true
             case .request, .closing, .finishing: false
             }
         }
-        log.server.info(
-            "draining: no more connections are taken",
-            metadata: ["connections": .stringConvertible(leaving.count)])
+        if place.isFirst {
+            let elsewhere = place.others.reduce(0) { $0 + place.share.loops[$1].webSocketCount }
+            log.server.info(
+                "draining: no more connections are taken",
+                metadata: ["connections": .stringConvertible(leaving.count + elsewhere)])
+        }
         sendAway(
             DrainSchedule(
                 clients: leaving, window: settings.drainWindow, seed: loop.sys.random(),
@@ -127,15 +144,27 @@ extension Relay where S: ~Copyable {
                 ])
         }
         for id in clients.ids { closeClient(id, .shutdown) }
+        guard !mayEnd else { return }
+        drain = .overdue
+        loop.arm(shutdownTimer, at: loop.now + Self.overdueLimit)
     }
+
+    /// Whether nothing but the loop's own connections keeps it: the first ends behind the others,
+    /// whose links its broker may serve.
+    var mayEnd: Bool { !place.isFirst || place.share.haveOthersEnded }
 
     /// Everybody is gone: the links, the broker and the loop end.
     mutating func finishShutdown() {
+        if case .stopped = phase { return }
+        for id in clients.ids { closeClient(id, .shutdown) }
         if let probe, links.contains(probe) { closeLink(probe) }
         for id in links.ids { closeLink(id) }
         for id in sessions.ids { closeSession(id) }
         if let descriptor = brokerListener.take() { loop.sys.stopListening(descriptor) }
-        log.server.info("status2 stopped")
         phase = .stopped(fatal: nil)
+        guard !place.isFirst else { return log.server.info("status2 stopped") }
+        leaveReport()
+        place.state.hasEnded = true
+        place.share.post(.ended(loop: place.index, fatal: nil), to: 0)
     }
 }

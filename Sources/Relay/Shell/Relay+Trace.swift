@@ -10,7 +10,7 @@ extension Relay where S: ~Copyable {
         guard isOn else {
             writeTrace()
             trace = nil
-            log.redis.info("trace switched off")
+            if place.isFirst { log.redis.info("trace switched off") }
             return
         }
         do throws(SystemError) {
@@ -24,6 +24,7 @@ extension Relay where S: ~Copyable {
             options: options.trace,
             secrets: RedisAccess(settings).secrets,
             valueLimit: settings.maxPayloadSize + Self.traceOverhead)
+        guard place.isFirst else { return }
         log.redis.info("trace switched on", metadata: ["format": "\(options.trace.format)"])
     }
 

@@ -9,7 +9,8 @@ extension Relay where S: ~Copyable {
     /// Looks after what nobody asks for.
     mutating func keepUp() {
         wallClock.note(unixTime: loop.sys.unixTime(), at: loop.boot)
-        loop.releaseMemory()
+        if place.isFirst { loop.releaseMemory() }
+        if !place.isAlone { lookAtOthers() }
         loop.arm(upkeepTimer, at: loop.now + Self.upkeepInterval)
     }
 
@@ -26,7 +27,9 @@ extension Relay where S: ~Copyable {
             clients[id].socket.output.restartAge(now: loop.now)
         }
         for id in links.ids { links[id].machine.stoodStill(now: loop.now) }
-        guard case .logged(let suppressed) = standstillLogLimit.admit(at: loop.now) else { return }
+        guard place.isAlone || place.share.tellsOfStandstill(at: loop.boot),
+            case .logged(let suppressed) = standstillLogLimit.admit(at: loop.now)
+        else { return }
         log.server.warning(
             "the daemon stood still",
             metadata: [

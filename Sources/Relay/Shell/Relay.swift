@@ -93,8 +93,10 @@ enum RelayPhase: Equatable, Sendable {
 
 /// The relay on one event loop: it interprets the actions of the machines.
 ///
-/// The files beside this one hold the parts: `Relay+Accepting`, `Relay+Clients`, `Relay+Refusals`,
-/// `Relay+Delivery`, `Relay+Subscriptions`, `Relay+Links`, `Relay+Dialing`, `Relay+TLS`, `Relay+Broker`, `Relay+Shutdown`.
+/// A process has one for each of its loops; `place` says which. The files beside this one hold the
+/// parts: `Relay+Loops`, `Relay+Accepting`, `Relay+Clients`, `Relay+Refusals`, `Relay+Delivery`,
+/// `Relay+Subscriptions`, `Relay+Links`, `Relay+Dialing`, `Relay+TLS`, `Relay+Broker`,
+/// `Relay+Shutdown`.
 struct Relay<S: Sys & ~Copyable>: ~Copyable {
     /// Connections accepted in one turn, at most.
     static var acceptLimit: Int { 64 }
@@ -112,6 +114,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     let router: Router
     let log: RelayLog
     let options: RelayOptions
+    /// Which loop of the process it is, and what the loops share.
+    let place: LoopPlace
     /// Makes the TLS connections to Redis, where its URL asks for them.
     let tls: TLSContext?
     var phase = RelayPhase.starting
@@ -127,19 +131,30 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var attempts = Slab<DialAttempt>()
     var sessions = Slab<SessionEntry>()
     var broker: Broker
-    var gate: DialGate
+    var gate: LoopGate
     let gateTimer: TimerID
     let acceptTimer: TimerID
     let shutdownTimer: TimerID
     let upkeepTimer: TimerID
+    let gatherTimer: TimerID
     /// How far the wall clock was ahead, now and before.
     var wallClock = UnixTimeOffsets()
     /// How far the way down has been gone.
     var drain = DrainStage.notBegun
     /// Bounds how many connections are taken in a second.
     var acceptBucket: TokenBucket
-    /// The WebSockets of each address, where they are capped.
-    var addresses = AddressCount()
+    /// The loop that gets the next connection.
+    var choice = LoopChoice()
+    /// Whether the other loops turn.
+    var watch: LoopWatch
+    /// The bytes that the loop may hold, as the others left it when the turn began.
+    var memoryAllowance: Int
+    /// The bytes that the loop has told the others it holds.
+    var publishedBytes = 0
+    /// Whether another loop has been asked in this turn to shed what it holds.
+    var hasAskedToShed = false
+    /// Requests for the metrics that wait for the figures of the other loops.
+    var gathering = MetricsGathering()
     /// The connections that give way when there is no room.
     var arrivals = ArrivalLine()
     var listener: Descriptor?
@@ -154,8 +169,6 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var history = ConnectionHistory()
     /// When the files of passwords and URL may be read again.
     var nextRefresh: Instant?
-    /// Links that were made so far.
-    var linkCount: UInt64 = 0
     /// The trace while it is on.
     var trace: Trace?
     /// Where the lines of the trace go, once it has been on.
@@ -181,8 +194,10 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
 
     init(
         sys: consuming S, settings: Settings, options: RelayOptions, log: RelayLog,
-        tls: TLSContext? = nil
+        tls: TLSContext? = nil, place: LoopPlace? = nil
     ) {
+        let place = place ?? LoopPlace(share: ProcessShare(settings), index: 0)
+        self.place = place
         loop = EventLoop(sys: sys)
         let mode = settings.redisSubscriptions
         hub = Hub(mode, seed: mode == .shared ? loop.sys.random() : 0)
@@ -192,27 +207,29 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         self.log = log
         self.tls = tls
         broker = Broker(password: settings.redis.password, version: options.version)
-        gate = DialGate(
-            concurrency: settings.redisDialConcurrency,
-            ratePerSecond: settings.redisDialRate)
+        gate = LoopGate(place)
+        watch = LoopWatch(own: place.index, loops: place.share.loops.count)
+        memoryAllowance = settings.memoryBudget
         acceptBucket = TokenBucket(
             ratePerSecond: settings.acceptRate, burst: Self.acceptBurst)
         gateTimer = loop.makeTimer(token: Token(.gate))
         acceptTimer = loop.makeTimer(token: Token(.listener))
         shutdownTimer = loop.makeTimer(token: Token(.shutdown))
         upkeepTimer = loop.makeTimer(token: Token(.upkeep))
+        gatherTimer = loop.makeTimer(token: Token(.gather))
     }
 
     var settings: Settings { configuration.settings }
 
     // MARK: - Running
 
-    /// Opens the listeners and begins to probe Redis.
+    /// Opens the listeners and begins to probe Redis, which one loop does for all.
     ///
     /// Where an address cannot be used the phase is ``RelayPhase/stopped(fatal:)`` afterwards.
     mutating func start() {
         keepUp()
         if options.trace.isOn { switchTrace(on: true) }
+        guard place.isFirst else { return }
         if let broker = options.embeddedBroker {
             let address = ListenAddress.tcp(host: broker.host, port: broker.port)
             do throws(SystemError) {
@@ -263,9 +280,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     mutating func turn() {
         var events = take(&self.events)
         loop.wait(into: &events)
-        let standstill = loop.takeStandstill()
-        if standstill > .zero { stoodStill(for: standstill) }
-        if let lag = loop.takeLag() { metrics.loopLag.add(lag) }
+        beginTurn()
         for event in events { handle(event) }
         events.removeAll(keepingCapacity: true)
         self.events = events
@@ -280,7 +295,20 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         flushDirty()
         if deliveredInTurn > 0 { noteDeliveries() }
         if trace != nil { writeTrace() }
-        if isLeaving, clients.count == 0 { finishShutdown() }
+        if !place.isAlone { tellOthers() }
+        if isLeaving, clients.count == 0, mayEnd { finishShutdown() }
+    }
+
+    /// What comes before the events of a turn: lost time, and what other loops have told.
+    private mutating func beginTurn() {
+        let standstill = loop.takeStandstill()
+        if standstill > .zero { stoodStill(for: standstill) }
+        if let lag = loop.takeLag() { metrics.loopLag.add(lag) }
+        place.state.countTurn()
+        guard !place.isAlone else { return }
+        hasAskedToShed = false
+        learnMemoryAllowance()
+        if !place.state.inbox.isEmpty { readInbox() }
     }
 
     private mutating func handle(_ event: SysEvent) {
@@ -293,13 +321,14 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
             case .dial: decideDial(token.id)
             case .brokerListener: acceptSessions()
             case .brokerSession: sessionEvent(token.id, readable: readable, writable: writable)
-            case .gate, .shutdown, .upkeep, nil: break
+            case .gate, .shutdown, .upkeep, .gather, nil: break
             }
         case .resolved(let token, let resolution):
             guard token.kind == .link, links.contains(token.id) else { return }
             linkResolved(token.id, resolution)
         case .signal(HostProcess.traceSignal):
             switchTrace(on: trace == nil)
+            tell(.trace(isOn: trace != nil))
         case .signal(let signal):
             beginShutdown(signal: signal)
         }
@@ -312,6 +341,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         case .listener: resumeAccepting()
         case .shutdown: continueShutdown()
         case .upkeep: keepUp()
+        case .gather: answerMetrics()
         case .gate, .brokerListener, .brokerSession, .dial, nil: break
         }
     }
@@ -342,11 +372,16 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var unreadiness: [String] {
         var reasons: [String] = []
         if phase == .draining { reasons.append("draining") }
-        if let probe, links.contains(probe), links[probe].machine.isAnswering {
-            return reasons
-        }
-        reasons.append("redis_unavailable")
+        if !isRedisAnswering { reasons.append("redis_unavailable") }
+        if watch.hasFoundStall { reasons.append("loop_stalled") }
         return reasons
+    }
+
+    /// Whether Redis answers the probe, which is the first loop's.
+    var isRedisAnswering: Bool {
+        guard place.isFirst else { return place.share.isRedisAnswering }
+        guard let probe, links.contains(probe) else { return false }
+        return links[probe].machine.isAnswering
     }
 }
 

@@ -11,6 +11,8 @@ enum TokenKind: UInt8, Sendable {
     case upkeep = 8
     /// A connection to Redis that is being made, beside others of the same link.
     case dial = 9
+    /// The end of the wait for the figures of the other loops.
+    case gather = 10
 }
 
 /// Names one thing of an event loop to the kernel and to the timer wheel.

@@ -44,7 +44,10 @@ def binary():
 
 
 def _environment(settings):
-    # Nothing of the caller's environment may configure the daemon.
+    # Nothing of the caller's environment may configure the daemon, but for how many event loops it
+    # has: every test is to hold with any number.
+    loops = os.environ.get("STATUS2_TEST_LOOPS")
+    settings = ({"STATUS_LOOPS": loops} if loops else {}) | settings
     return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "SWIFT_BACKTRACE": "enable=no"} | {
         name: str(value) for name, value in settings.items() if value is not None
     }

@@ -141,7 +141,7 @@ import WSFrame
             page.connection.isReset = true
             daemon.settle()
         }
-        #expect(daemon.relay.addresses.addresses == 0)
+        #expect(daemon.relay.place.share.addressCount == 0)
     }
 
     @Test func whoComesPastTheProxyIsCountedByItsOwnAddress() {

@@ -52,23 +52,53 @@ enum HostProcess {
 
     /// The WebSockets that fit: each takes a descriptor for the browser and one for Redis, and some
     /// are kept for the rest of the process.
-    static func connectionLimit(descriptors: Int) -> Int {
-        max(1, (descriptors - reserve) / 2)
+    static func connectionLimit(descriptors: Int, loops: Int = 1) -> Int {
+        max(1, (descriptors - reserve(loops)) / 2)
+    }
+
+    /// The processors that the process may use: those that it may run on, or fewer where a quota of
+    /// its control group (`cpu.max`) is worth fewer.
+    static func processors() -> Int {
+        var mask = [UInt](repeating: 0, count: 64)
+        let size = mask.count * MemoryLayout<UInt>.size
+        let result = unsafe sched_getaffinity(0, size, &mask)
+        let allowed = result == 0 ? mask.reduce(0) { $0 + $1.nonzeroBitCount } : 1
+        let line = try? HostFile.read("/sys/fs/cgroup/cpu.max", limit: 256)
+        let quota = line.flatMap { Self.quota(String(decoding: $0, as: UTF8.self)) }
+        return max(1, min(allowed, quota ?? allowed))
+    }
+
+    /// The processors that a line of `cpu.max` is worth, rounded up: time and period in
+    /// microseconds; nil for no quota.
+    static func quota(_ line: String) -> Int? {
+        let parts = line.split { $0 == " " || $0 == "\n" }.map { Int($0) }
+        guard parts.count == 2, let time = parts[0], let period = parts[1], time > 0, period > 0
+        else { return nil }
+        return max(1, (time - 1) / period + 1)
     }
 
     /// The connections that fit beside the links of so many WebSockets: those that are no WebSockets
     /// must not keep `/health` from being answered where only the number of WebSockets is limited.
-    static func clientLimit(descriptors: Int, webSockets: Int) -> Int {
-        max(webSockets + plainReserve, descriptors - reserve - webSockets)
+    static func clientLimit(descriptors: Int, webSockets: Int, loops: Int = 1) -> Int {
+        max(webSockets + plainReserve, descriptors - reserve(loops) - webSockets)
     }
 
-    private static let reserve = 128
+    /// Descriptors for the rest of the process; each loop has two beside its connections.
+    private static func reserve(_ loops: Int) -> Int { max(128, 64 + 2 * loops) }
     /// Connections that are no WebSockets, for which there is room at any limit.
     private static let plainReserve = 64
 
     /// Makes writes to a closed pipe or socket an error instead of the end of the process.
     static func ignoreBrokenPipes() {
         _ = signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Blocks signals in the calling thread and in those that it starts.
+    static func block(_ signals: [Int32]) {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        for signal in signals { unsafe sigaddset(&set, signal) }
+        unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
     /// Lets the next of these signals end the process at once, whatever the loop is doing.

@@ -17,8 +17,13 @@ import Glibc
     private static let signalData: UInt64 = .max - 1
 
     private let epoll: Descriptor
+    /// -1 where another loop of the process hears the signals.
     private let signals: Descriptor
     private let resolver: Resolver
+    /// Whether the resolver is this loop's alone, and ends with it.
+    private let hasOwnResolver: Bool
+    /// What other threads have for the loop.
+    private let inbox: Inbox
     private var kernelEvents: [epoll_event]
     /// Who may connect to Unix sockets that are listened on.
     private let socketMode: SocketMode?
@@ -32,31 +37,48 @@ import Glibc
     /// Makes the loop's world; `signals` are delivered as events from now on, and the files of Unix
     /// sockets get `socketMode`, or what the process's umask leaves.
     ///
-    /// Call it before any other thread is started, so that every thread blocks the signals.
-    init(signals watched: [Int32], socketMode: SocketMode? = nil) throws(SystemError) {
+    /// Call it before any other thread is started, so that every thread blocks the signals. Of
+    /// several loops one hears the signals, and all have one `resolver`.
+    init(
+        signals watched: [Int32], socketMode: SocketMode? = nil, inbox: Inbox? = nil,
+        resolver: Resolver? = nil
+    ) throws(SystemError) {
         self.socketMode = socketMode
-        var set = sigset_t()
-        unsafe sigemptyset(&set)
-        for signal in watched { unsafe sigaddset(&set, signal) }
-        unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
-        let resolver = try Resolver()
-        let signals = unsafe signalfd(-1, &set, Int32(SFD_NONBLOCK) | Int32(SFD_CLOEXEC))
-        guard signals >= 0 else { throw .last }
+        let signals = try Self.signalDescriptor(watched)
+        let usedResolver = if let resolver { resolver } else { try Resolver() }
+        let usedInbox = if let inbox { inbox } else { try Inbox() }
         let epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else { throw .last }
         unsafe kernelEvents = Array(repeating: epoll_event(), count: Self.eventLimit)
         self.epoll = epoll
         self.signals = signals
-        self.resolver = resolver
-        control(EPOLL_CTL_ADD, signals, events: EPOLLIN.rawValue, data: Self.signalData)
-        control(EPOLL_CTL_ADD, resolver.wakeUp, events: EPOLLIN.rawValue, data: Self.inboxData)
+        hasOwnResolver = resolver == nil
+        self.resolver = usedResolver
+        self.inbox = usedInbox
+        if signals >= 0 {
+            control(EPOLL_CTL_ADD, signals, events: EPOLLIN.rawValue, data: Self.signalData)
+        }
+        control(
+            EPOLL_CTL_ADD, usedInbox.descriptor, events: EPOLLIN.rawValue, data: Self.inboxData)
     }
 
     deinit {
         for (_, file) in socketFiles { file.remove() }
-        resolver.stop()
-        _ = Glibc.close(signals)
+        if hasOwnResolver { resolver.stop() }
+        if signals >= 0 { _ = Glibc.close(signals) }
         _ = Glibc.close(epoll)
+    }
+
+    /// Blocks the signals and opens what they are read from; -1 for no signals.
+    private static func signalDescriptor(_ watched: [Int32]) throws(SystemError) -> Descriptor {
+        guard !watched.isEmpty else { return -1 }
+        HostProcess.block(watched)
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        for signal in watched { unsafe sigaddset(&set, signal) }
+        let signals = unsafe signalfd(-1, &set, Int32(SFD_NONBLOCK) | Int32(SFD_CLOEXEC))
+        guard signals >= 0 else { throw .last }
+        return signals
     }
 
     // MARK: - Clock and randomness
@@ -120,7 +142,7 @@ import Glibc
     }
 
     mutating func resolve(host: String, port: UInt16, token: Token) {
-        resolver.ask(host: host, port: port, token: token)
+        resolver.ask(host: host, port: port, token: token, inbox: inbox)
     }
 
     mutating func dial(_ address: SocketAddress, keepAlive: KeepAlive?, token: Token)
@@ -246,7 +268,7 @@ import Glibc
         for index in 0..<Int(count) {
             let event = unsafe kernelEvents[index]
             switch unsafe event.data.u64 {
-            case Self.inboxData: resolver.takeAnswers(into: &events)
+            case Self.inboxData: inbox.takeAnswers(into: &events)
             case Self.signalData: takeSignals(into: &events)
             case let bits:
                 let failed = unsafe event.events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0

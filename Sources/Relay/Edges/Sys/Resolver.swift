@@ -2,7 +2,8 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// Looks host names up in threads of its own, so that a slow name server stops no event loop.
+/// Looks host names up in threads of its own, so that a slow name server stops no event loop; one
+/// serves all loops of the process.
 ///
 /// Questions for a name that is being looked up already join that look-up: a thousand connections
 /// that dial at once ask the name server once.
@@ -16,36 +17,31 @@ final class Resolver: Sendable {
     }
 
     private struct State {
-        var waiting: [Question: [Token]] = [:]
+        var waiting: [Question: [(token: Token, inbox: Inbox)]] = [:]
         var queue: [Question] = []
-        var answers: [SysEvent] = []
         var threads = 0
         var idle = 0
         var isStopped = false
     }
 
     private let state = Mutex(State())
-    /// Becomes readable when there are answers to take.
-    let wakeUp: Descriptor
     /// A semaphore on which idle threads sleep.
     private let work: Descriptor
 
     init() throws(SystemError) {
-        wakeUp = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
         work = eventfd(0, Int32(EFD_SEMAPHORE) | Int32(EFD_CLOEXEC))
-        guard wakeUp >= 0, work >= 0 else { throw .last }
+        guard work >= 0 else { throw .last }
     }
 
-    /// Begins a look-up; an address in numbers is answered at once, without a thread.
-    func ask(host: String, port: UInt16, token: Token) {
+    /// Begins a look-up, whose answer goes to `inbox` under `token`; an address in numbers is answered
+    /// at once, without a thread.
+    func ask(host: String, port: UInt16, token: Token, inbox: Inbox) {
         if let address = SocketAddress(numeric: host, port: port) {
-            state.withLock { $0.answers.append(.resolved(token, .addresses([address]))) }
-            _ = eventfd_write(wakeUp, 1)
-            return
+            return inbox.post(.resolved(token, .addresses([address])))
         }
         let question = Question(host: host, port: port)
         let (isNew, needsThread) = state.withLock { state in
-            state.waiting[question, default: []].append(token)
+            state.waiting[question, default: []].append((token, inbox))
             guard state.waiting[question]?.count == 1 else { return (false, false) }
             state.queue.append(question)
             let needsThread =
@@ -57,17 +53,6 @@ final class Resolver: Sendable {
             state.withLock { $0.threads -= 1 }
         }
         if isNew { _ = eventfd_write(work, 1) }
-    }
-
-    /// Moves the answers that have come to `events`.
-    func takeAnswers(into events: inout [SysEvent]) {
-        var count: eventfd_t = 0
-        _ = unsafe eventfd_read(wakeUp, &count)
-        let answers = state.withLock { state in
-            defer { state.answers.removeAll() }
-            return state.answers
-        }
-        events.append(contentsOf: answers)
     }
 
     /// Lets the threads end; one that hangs in a look-up is left behind.
@@ -93,12 +78,8 @@ final class Resolver: Sendable {
                 continue
             }
             let answer = Self.lookUp(host: question.host, port: question.port)
-            state.withLock { state in
-                for token in state.waiting.removeValue(forKey: question) ?? [] {
-                    state.answers.append(.resolved(token, answer))
-                }
-            }
-            _ = eventfd_write(wakeUp, 1)
+            let askers = state.withLock { $0.waiting.removeValue(forKey: question) ?? [] }
+            for (token, inbox) in askers { inbox.post(.resolved(token, answer)) }
         }
     }
 

@@ -32,6 +32,11 @@ enum Thread {
         if result != 0 { unsafe start.release() }
         return result == 0
     }
+
+    /// Blocks the calling thread for so long; for the end of the process, where no loop turns.
+    static func pause(_ span: Nanoseconds) {
+        _ = poll(nil, 0, Int32(clamping: span.milliseconds))
+    }
 }
 
 /// The clock on the wall.

@@ -16,21 +16,25 @@ final class TraceWriter: Sendable {
 
     /// The writer, on the file that was asked for or on standard error.
     @Sendable func open() throws(SystemError) -> any LogSink {
-        if let opened = writer.withLock({ $0 }) { return opened }
+        // Behind the lock as a whole: two loops must not make the file twice.
+        try writer.withLock { writer throws(SystemError) in
+            if let writer { return writer }
+            let opened = try make()
+            writer = opened
+            return opened
+        }
+    }
+
+    private func make() throws(SystemError) -> LogWriter {
         let format = options.format
         let queue = LineQueue(capacity: Self.capacity) { count in
             TraceFormatter.line(dropped: count, at: WallClock.unixTime(), format: format)
         }
-        let opened: LogWriter
         if let file = options.file {
             let output = try LineOutput.file(path: file.path, limit: file.limit)
-            opened = try LogWriter(output: output, queue: queue)
-        } else {
-            opened = try LogWriter(
-                output: LineOutput(descriptor: STDERR_FILENO), queue: queue)
+            return try LogWriter(output: output, queue: queue)
         }
-        writer.withLock { $0 = opened }
-        return opened
+        return try LogWriter(output: LineOutput(descriptor: STDERR_FILENO), queue: queue)
     }
 
     /// Waits until the last lines are written, at most `limit`.

@@ -103,8 +103,12 @@ struct ClientConnection: ~Copyable {
     /// Whether frames may be queued for the browser.
     var takesMessages: Bool { state == .open && handshake.maySend }
 
-    /// Whether bytes from the peer are wanted now; early frames wait in the kernel.
-    var wantsInput: Bool { state != .opening && !hasPeerEnded }
+    /// Whether bytes from the peer are wanted now; early frames, and what comes behind a request
+    /// that is not answered yet, wait in the kernel.
+    var wantsInput: Bool { !isPaused && !hasPeerEnded }
+
+    /// Whether the request has come and its answer or the upgrade is not complete.
+    var isPaused: Bool { state == .opening || state == .request && parser == nil }
 
     /// Whether nothing but the sending of what is queued keeps the connection open.
     var isDone: Bool { state == .finishing && hasPeerEnded }
@@ -143,6 +147,7 @@ struct ClientConnection: ~Copyable {
         _ buffer: [UInt8], from offset: inout Int, to end: Int, now: Instant,
         _ reply: inout [UInt8]
     ) -> ClientAction {
+        guard parser != nil else { return .none }
         hasRequestBegun = true
         let step: HTTPRequestStep
         isHead = HTTPRequestParser.isHead(buffer.span.extracting(offset..<end))
@@ -161,6 +166,7 @@ struct ClientConnection: ~Copyable {
         offset = step.end
         guard case .request(let request) = step.event else { return .none }
         parser = nil
+        stateDeadline = now + Self.requestLimit
         return .route(request)
     }
 

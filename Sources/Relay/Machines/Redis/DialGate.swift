@@ -4,8 +4,16 @@ import DequeModule
 /// second.
 ///
 /// When Redis comes back after an outage every link dials again at about the same time; the gate
-/// lets them through one after the other, first come, first served.
+/// lets them through one after the other, first come, first served, whichever event loop they are
+/// of. A loop takes its own links only, since it alone knows whether they still want to dial; one
+/// whose turn it is with another loop's link waits until that loop is told.
 struct DialGate {
+    /// A link in the queue, with its place among those of all loops.
+    private struct Ticket {
+        let place: UInt64
+        let link: SlotID
+    }
+
     private let concurrency: Int
     private let interval: Nanoseconds
     /// Dials that may begin at once after a quiet time: a tenth of a second's worth.
@@ -13,37 +21,46 @@ struct DialGate {
     private var inFlight = 0
     /// The instant from which the rate alone would let the next dial begin.
     private var nextFree: Instant?
-    private var waiting = Deque<SlotID>()
+    /// The links of each loop that wait.
+    private var waiting: [Deque<Ticket>]
+    private var places: UInt64 = 0
 
-    init(concurrency: Int, ratePerSecond: Int) {
+    init(concurrency: Int, ratePerSecond: Int, loops: Int = 1) {
         self.concurrency = max(1, concurrency)
         interval = Nanoseconds(1_000_000_000 / Int64(max(1, ratePerSecond)))
         burst = max(.milliseconds(100), interval)
+        waiting = Array(repeating: Deque(), count: loops)
     }
 
     /// Puts a link in the queue.
-    mutating func enqueue(_ link: SlotID) {
-        waiting.append(link)
+    mutating func enqueue(_ link: SlotID, of loop: Int = 0) {
+        places += 1
+        waiting[loop].append(Ticket(place: places, link: link))
     }
 
-    /// Takes the next link that may dial now; nil when none waits or none may.
+    /// Takes the loop's next link that may dial now; nil when none waits or none may.
     ///
-    /// `isWanted` says whether the link still wants to dial; one that does not is passed over.
-    mutating func next(now: Instant, isWanted: (SlotID) -> Bool) -> SlotID? {
-        while let link = waiting.first {
-            guard isWanted(link) else {
-                waiting.removeFirst()
+    /// - Parameters:
+    ///   - now: the boot clock, which all loops share.
+    ///   - passesOver: loops that stand still, whose links are not waited for.
+    ///   - isWanted: whether the link still wants to dial; one that does not is passed over.
+    mutating func next(
+        of loop: Int = 0, now: Instant, passesOver: [Bool] = [], isWanted: (SlotID) -> Bool
+    ) -> SlotID? {
+        while let ticket = waiting[loop].first {
+            guard isWanted(ticket.link) else {
+                waiting[loop].removeFirst()
                 continue
             }
-            guard inFlight < concurrency else { return nil }
+            guard isFirst(loop, passesOver), inFlight < concurrency else { return nil }
             let earliest = Instant(
                 nanoseconds: (Nanoseconds(now.nanoseconds) - burst + interval).count)
             let free = max(nextFree ?? earliest, earliest)
             guard free <= now else { return nil }
             nextFree = free + interval
             inFlight += 1
-            waiting.removeFirst()
-            return link
+            waiting[loop].removeFirst()
+            return ticket.link
         }
         return nil
     }
@@ -53,9 +70,33 @@ struct DialGate {
         inFlight -= 1
     }
 
-    /// When to ask again although no dial has ended; nil when only an ending dial can help.
-    func nextDeadline(now: Instant) -> Instant? {
-        guard !waiting.isEmpty, inFlight < concurrency, let nextFree else { return nil }
+    /// Whether the loop has links in the queue.
+    func isWaiting(_ loop: Int) -> Bool { !waiting[loop].isEmpty }
+
+    /// The loop whose link is the first in the queue; nil when none waits.
+    func first(passesOver: [Bool] = []) -> Int? {
+        waiting.indices
+            .filter { !Self.isIn(passesOver, $0) && !waiting[$0].isEmpty }
+            .min { (waiting[$0].first?.place ?? 0) < (waiting[$1].first?.place ?? 0) }
+    }
+
+    private func isFirst(_ loop: Int, _ passesOver: [Bool]) -> Bool {
+        waiting.count == 1 || (first(passesOver: passesOver) ?? loop) == loop
+            || Self.isIn(passesOver, loop)
+    }
+
+    private static func isIn(_ loops: [Bool], _ loop: Int) -> Bool {
+        loop < loops.count && loops[loop]
+    }
+
+    /// When the loop is to ask again although no dial has ended; nil when only an ending dial or
+    /// another loop can help.
+    func nextDeadline(
+        of loop: Int = 0, now: Instant, passesOver: [Bool] = []
+    ) -> Instant? {
+        guard !waiting[loop].isEmpty, isFirst(loop, passesOver), inFlight < concurrency,
+            let nextFree
+        else { return nil }
         return max(nextFree, now)
     }
 }

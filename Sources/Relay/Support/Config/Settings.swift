@@ -75,11 +75,16 @@ public struct Settings: Sendable, Equatable {
     public var acceptRate = 1000
     /// The messages and control frames from one browser in one second; zero means no limit.
     public var maxMessageRate = 100
+    /// The event loops, each in a thread of its own; zero means as many as there are processors.
+    public var loops = 0
     /// The proxies whose `X-Forwarded-For` is believed.
     public var trustedProxies = TrustedProxies()
 
     /// Makes the settings of a daemon that nobody has configured.
     public init() {}
+
+    /// The most event loops there may be.
+    static let loopLimit = 64
 }
 
 /// The files that hold secrets of Redis; an empty path stands for none.

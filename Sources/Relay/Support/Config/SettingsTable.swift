@@ -117,6 +117,9 @@ public enum SettingsTable {
 
     private static let operation: [SettingRow] = [
         SettingRow(
+            "STATUS_LOOPS", \.loops, .integer(in: 0...Settings.loopLimit),
+            "event loops, each in a thread of its own; 0 = as many as there are processors"),
+        SettingRow(
             "STATUS_LOG_LEVEL", \.logLevel, .level, "debug, info, warn or warning, error"),
         SettingRow("STATUS_METRICS_ENABLED", \.metricsEnabled, .boolean, "serve /metrics"),
         SettingRow("STATUS_CONSOLE_ENABLED", \.consoleEnabled, .boolean, "serve /console"),

@@ -8,6 +8,7 @@ extension Metrics {
         addConnections(reading, to: &output)
         addMessages(reading, to: &output)
         addRedis(reading, to: &output)
+        addLoops(reading, to: &output)
         addDaemon(reading, to: &output)
         return output.text
     }
@@ -129,6 +130,26 @@ extension Metrics {
             "status2_redis_outage_seconds_total", .counter,
             "Time during which subscriptions were interrupted, summed over browsers.",
             seconds: redisOutage + reading.ongoingOutage)
+    }
+
+    private func addLoops(_ reading: MetricsReading, to output: inout PrometheusText) {
+        let loops = reading.loops.enumerated().map { (String($0.offset), $0.element) }
+        output.add(
+            "status2_loop_connections", .gauge, "WebSockets that are open, by event loop.",
+            by: "loop", loops.map { ($0.0, UInt64(clamping: $0.1.connections)) })
+        output.add(
+            "status2_loop_turns_total", .counter, "Turns of each event loop.", by: "loop",
+            loops.map { ($0.0, $0.1.turns) })
+        output.add(
+            "status2_loops_stalled", .gauge, "Event loops that stand still.",
+            reading.stalledLoops)
+        output.add(
+            "status2_loop_stalls_total", .counter,
+            "Event loops that were found standing still by another.", loopStalls)
+        output.add(
+            "status2_loops_unanswered", .gauge,
+            "Event loops that have not told their figures in time: their last known ones stand here.",
+            reading.unansweredLoops)
     }
 
     private func addDaemon(_ reading: MetricsReading, to output: inout PrometheusText) {

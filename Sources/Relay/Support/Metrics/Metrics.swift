@@ -24,6 +24,9 @@ struct Metrics: Equatable, Sendable {
     var outageNotices: UInt64 = 0
     /// How often the loop stood still.
     var standstills: UInt64 = 0
+    /// Event loops that were found standing still by another, the process's own standstills left
+    /// out.
+    var loopStalls: UInt64 = 0
 
     /// Links to Redis that were made again after a failure.
     var redisReconnects: UInt64 = 0
@@ -91,6 +94,20 @@ struct MetricsReading: Equatable, Sendable {
     var logLinesDropped: UInt64 = 0
     var traceLinesDropped: UInt64 = 0
     var process = ProcessUsage()
+    /// What each event loop has.
+    var loops: [LoopFigures] = []
+    /// Event loops that stand still at present.
+    var stalledLoops = 0
+    /// Event loops that have not answered in time, so that their last known figures are told.
+    var unansweredLoops = 0
+}
+
+/// What is told of each event loop.
+struct LoopFigures: Equatable, Sendable {
+    /// WebSockets that are open.
+    var connections = 0
+    /// Turns so far.
+    var turns: UInt64 = 0
 }
 
 /// What the process takes of its machine.

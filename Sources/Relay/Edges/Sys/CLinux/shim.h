@@ -11,5 +11,6 @@
 #include <sys/socket.h>
 
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+int sched_getaffinity(pid_t process, size_t size, unsigned long *mask);
 
 #endif
