@@ -49,7 +49,9 @@ public enum Daemon {
             }
         }
         var settings = options.settings
-        if settings.loops == 0 { settings.loops = min(HostProcess.processors(), Settings.loopLimit) }
+        if settings.loops == 0 {
+            settings.loops = min(HostProcess.processors(), Settings.loopLimit)
+        }
         let most = HostProcess.connectionLimit(
             descriptors: descriptors, loops: settings.loops)
         let limit = settings.maxConnections == 0 ? most : min(settings.maxConnections, most)

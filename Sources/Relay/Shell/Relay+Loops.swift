@@ -91,9 +91,10 @@ extension Relay where S: ~Copyable {
     /// Looks whether the other loops turn, and tells the log of one that has stopped or goes on.
     mutating func lookAtOthers() {
         let turns = place.share.loops.map { $0.hasEnded ? nil : $0.turns }
-        for finding in watch.look(at: turns, now: loop.now) where watch.isToTell {
+        for finding in watch.look(at: turns, now: loop.now) {
             switch finding {
             case .stalled(let other):
+                guard watch.tells(of: other) else { continue }
                 metrics.loopStalls += 1
                 log.server.error(
                     "an event loop does not turn: the daemon is not ready",
@@ -102,6 +103,7 @@ extension Relay where S: ~Copyable {
                         "limit_ms": .stringConvertible(LoopWatch.limit.milliseconds),
                     ])
             case .turns(let other, let span):
+                guard watch.tells(of: other) else { continue }
                 log.server.warning(
                     "an event loop turns again",
                     metadata: [

@@ -42,8 +42,10 @@ struct LoopWatch: Equatable, Sendable {
     /// How many loops stand still.
     private(set) var stalled = 0
 
-    /// Whether this loop is the one to tell of what it has found: the first that turns.
-    var isToTell: Bool { others.prefix(own).allSatisfy(\.isStalled) }
+    /// Whether this loop is the one to tell of what was found about `loop`: the first that turns.
+    func tells(of loop: Int) -> Bool {
+        others.indices.prefix(own).allSatisfy { $0 == loop || others[$0].isStalled }
+    }
 
     /// Looks at the counts of turns of all loops; one that has ended has nil.
     mutating func look(at turns: [UInt64?], now: Instant) -> [Finding] {
