@@ -110,7 +110,7 @@ extension Relay where S: ~Copyable {
             guard access != RedisAccess(settings) else { return }
             takeUp(access)
             guard place.share.note(access) else { return }
-            tell(.credentials(access))
+            tellLoops(.credentials(access))
             log.redis.info(
                 "redis credentials have changed and are in force for new connections",
                 metadata: ["redis": "\(access.redis)"])

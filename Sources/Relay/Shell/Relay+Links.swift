@@ -178,7 +178,7 @@ extension Relay where S: ~Copyable {
                 }
                 phase = .serving
                 log.server.info("ready")
-                tell(.redisAnswers)
+                tellLoops(.redisAnswers)
             }
             return
         }
@@ -201,7 +201,7 @@ extension Relay where S: ~Copyable {
         }
         guard let master = links[id].machine.master else { return }
         leaveOthers(than: master)
-        tell(.master(master))
+        tellLoops(.master(master))
     }
 
     /// Makes the links to another master again.

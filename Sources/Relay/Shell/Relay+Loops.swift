@@ -8,7 +8,7 @@ extension Relay where S: ~Copyable {
     static var sheddingShare: Int { 8 }
 
     /// Tells all other loops.
-    func tell(_ message: LoopMessage) {
+    func tellLoops(_ message: LoopMessage) {
         guard !place.isAlone else { return }
         for other in place.others { place.share.post(message, to: other) }
     }
@@ -41,7 +41,7 @@ extension Relay where S: ~Copyable {
     }
 
     /// Publishes what the other loops are to know at the end of a turn.
-    mutating func tellOthers() {
+    mutating func publish() {
         let held = loop.bufferedBytes
         let step = settings.memoryBudget / (Self.unpublishedShare * place.share.loops.count)
         if abs(held - publishedBytes) > step { publishHeld() }

@@ -52,7 +52,7 @@ extension Relay where S: ~Copyable {
                 "window_ms": .stringConvertible(settings.drainWindow.milliseconds),
             ])
         announceDrain()
-        tell(.drain)
+        tellLoops(.drain)
         options.onShutdown()
         guard delay > .zero else { return beginDepartures() }
         loop.arm(shutdownTimer, at: loop.now + delay)
@@ -79,7 +79,7 @@ extension Relay where S: ~Copyable {
     /// no connection comes to another any more.
     mutating func beginDepartures() {
         if let descriptor = listener.take() { loop.sys.stopListening(descriptor) }
-        if place.isFirst { tell(.depart) }
+        if place.isFirst { tellLoops(.depart) }
         let leaving = clients.ids.filter { id in
             switch clients[id].machine.state {
             case .opening, .open: true

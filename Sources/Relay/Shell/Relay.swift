@@ -295,7 +295,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         flushDirty()
         if deliveredInTurn > 0 { noteDeliveries() }
         if trace != nil { writeTrace() }
-        if !place.isAlone { tellOthers() }
+        if !place.isAlone { publish() }
         if isLeaving, clients.count == 0, mayEnd { finishShutdown() }
     }
 
@@ -328,7 +328,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
             linkResolved(token.id, resolution)
         case .signal(HostProcess.traceSignal):
             switchTrace(on: trace == nil)
-            tell(.trace(isOn: trace != nil))
+            tellLoops(.trace(isOn: trace != nil))
         case .signal(let signal):
             beginShutdown(signal: signal)
         }

@@ -129,6 +129,7 @@ struct SettingsLoaderTests {
         Change("STATUS_DRAIN_WINDOW", "60s", "1m") { $0.drainWindow = .seconds(60) },
         Change("STATUS_ACCEPT_RATE", "0") { $0.acceptRate = 0 },
         Change("STATUS_MAX_MESSAGE_RATE", "7") { $0.maxMessageRate = 7 },
+        Change("STATUS_LOOPS", "4") { $0.loops = 4 },
         Change(
             "STATUS_TRUSTED_PROXIES", " 10.1.2.3/8, ::1 ,,UNIX", "10.0.0.0/8,::1,unix"
         ) {
@@ -185,6 +186,7 @@ struct SettingsLoaderTests {
         ("STATUS_MAX_MESSAGE_SIZE", "1025MB"), ("STATUS_MAX_PAYLOAD_SIZE", "0KB"),
         ("STATUS_MAX_PAYLOAD_SIZE", "9223372036854775807KB"), ("STATUS_MAX_CONNECTIONS", "-1"),
         ("STATUS_MAX_CONNECTIONS_PER_ADDRESS", "-1"), ("STATUS_ACCEPT_RATE", "fast"),
+        ("STATUS_LOOPS", "65"), ("STATUS_LOOPS", "-1"), ("STATUS_LOOPS", "all"),
         ("STATUS_MAX_MESSAGE_RATE", "1000001"), ("STATUS_DRAIN_DELAY", "-1s"),
         ("STATUS_DRAIN_WINDOW", "10"), ("STATUS_TRUSTED_PROXIES", "10.0.0.0/33"),
         ("STATUS_TRUSTED_PROXIES", "10.0.0.1,proxy.example"), ("STATUS_TRUSTED_PROXIES", ","),
