@@ -1,4 +1,5 @@
 @testable import Relay
+@testable import Simulation
 import Synchronization
 import Testing
 
@@ -245,7 +246,7 @@ import Testing
 
     @Test func aStandstillOfTheWholeProcessIsNoStalledLoop() {
         let daemon = SimulatedLoops(2)
-        daemon.world.clock = daemon.world.clock + .seconds(60)
+        daemon.world.standStill(for: .seconds(60))
         daemon.settle()
         daemon.advance(.seconds(2))
         #expect(daemon.get("/ready").status == 200)

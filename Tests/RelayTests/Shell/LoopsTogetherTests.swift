@@ -1,4 +1,5 @@
 @testable import Relay
+@testable import Simulation
 import Testing
 
 /// What reaches every event loop: questions for the metrics, the trace, the way down.
@@ -113,6 +114,10 @@ import Testing
         one.acceptFailures = 24
         one.acceptPauses = 25
         one.standstills = 26
+        one.delivery.add(.milliseconds(27))
+        one.heartbeatRoundTrip.add(.milliseconds(28))
+        one.redisRoundTrip.add(.milliseconds(29))
+        one.loopLag.add(.milliseconds(30))
         let empty = Mirror(reflecting: Metrics()).children
         for (field, unset) in zip(Mirror(reflecting: one).children, empty) {
             #expect("\(field.value)" != "\(unset.value)", "\(field.label ?? "") is not set here")

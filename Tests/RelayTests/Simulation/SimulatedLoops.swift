@@ -1,4 +1,5 @@
 @testable import Relay
+@testable import Simulation
 
 /// Several event loops of one daemon on a simulated machine, in one thread: a test says which of them
 /// turn.
@@ -73,7 +74,7 @@ final class SimulatedLoops {
             redis.serve()
             let busy = turning.filter { loop in
                 world.hasEvents(of: loop) || !share.loops[loop].inbox.isEmpty
-                    || (nextWakeUp(loop).map { $0 <= world.clock } ?? false)
+                    || (nextWakeUp(loop).map { $0 <= world.now } ?? false)
             }
             if busy.isEmpty { return }
             for loop in busy { loops[loop].relay.turn() }
@@ -83,7 +84,7 @@ final class SimulatedLoops {
 
     /// Lets time pass, stopping at every timer of a loop that turns.
     func advance(_ span: Nanoseconds) {
-        let target = world.clock + span
+        let target = world.now + span
         while true {
             settle()
             let next = turning.compactMap { loop in nextWakeUp(loop).map { (loop, $0) } }
@@ -92,7 +93,7 @@ final class SimulatedLoops {
             world.wakeUp = instant
             loops[loop].relay.turn()
         }
-        world.clock = max(world.clock, target)
+        world.clock = max(world.clock, target.nanoseconds)
         settle()
     }
 

@@ -79,6 +79,8 @@ final class Connection {
     /// The other end, where both are the daemon's, in a world that a test drives.
     weak var twin: Connection?
     var token: Token?
+    /// The event loop that watches it.
+    var loop = 0
     var interest: Interest = []
     /// Whether it stands on the list of those that may be ready.
     var isListed = false

@@ -3,6 +3,8 @@
 /// The ``Sys`` of the simulated machine: every call goes to its ``World``.
 struct SimulatedSys: Sys {
     let world: World
+    /// Which of the daemon's event loops it is for.
+    var loop = 0
 
     func now() -> BootTime { BootTime(nanoseconds: world.readClock()) }
     func unixTime() -> Int64 { world.wall }
@@ -22,13 +24,15 @@ struct SimulatedSys: Sys {
     mutating func accept(_ listener: Descriptor) -> AcceptOutcome { world.accept(listener) }
 
     mutating func resolve(host: String, port: UInt16, token: Token) {
+        world.acting = loop
         world.resolve(host: host, port: port, token: token)
     }
 
     mutating func dial(_ address: SocketAddress, keepAlive: KeepAlive?, token: Token)
         throws(SystemError) -> Descriptor
     {
-        try world.dial(address, keepAlive: keepAlive, token: token)
+        world.acting = loop
+        return try world.dial(address, keepAlive: keepAlive, token: token)
     }
 
     mutating func dialError(_ descriptor: Descriptor) -> SystemError? {
@@ -36,10 +40,12 @@ struct SimulatedSys: Sys {
     }
 
     mutating func watch(_ descriptor: Descriptor, token: Token, for interest: Interest) {
+        world.acting = loop
         world.watch(descriptor, token: token, for: interest)
     }
 
     mutating func rewatch(_ descriptor: Descriptor, token: Token, for interest: Interest) {
+        world.acting = loop
         world.watch(descriptor, token: token, for: interest)
     }
 
@@ -58,7 +64,8 @@ struct SimulatedSys: Sys {
     }
 
     mutating func wait(until deadline: BootTime?, into events: inout [SysEvent]) -> WaitOutcome {
-        world.wait(until: deadline, into: &events)
+        world.acting = loop
+        return world.wait(until: deadline, into: &events)
     }
 
     mutating func unusedMemory() -> Int { world.hand.unusedMemory }

@@ -89,8 +89,12 @@ extension World {
     private static let want = FaultSet([.descriptorsExhausted])
 
     /// Whether a wait would return at once.
-    var hasEvents: Bool {
+    var hasEvents: Bool { hasEvents(of: 0) }
+
+    /// Whether a wait of the loop would return at once.
+    func hasEvents(of loop: Int) -> Bool {
         lookAtHands()
+        acting = loop
         return isReady
     }
 
@@ -134,6 +138,7 @@ extension World {
         hand.keepAlive = keepAlive
         let connection = makeHandled(at: address)
         connection.token = token
+        connection.loop = acting
         connection.interest = .write
         connection.port = address.port
         openDescriptors += 1
@@ -154,11 +159,11 @@ extension World {
     func resolveByHand(host: String, port: UInt16, token: Token) {
         hand.lookUps.append(host)
         guard hand.dialPolicy != .unknownName else {
-            answers.append(.resolved(token, .failed("Name or service not known")))
+            answers.append((acting, .resolved(token, .failed("Name or service not known"))))
             return
         }
         let usual = SocketAddress(numeric: "127.0.0.1", port: port).map { [$0] } ?? []
-        answers.append(.resolved(token, .addresses(hand.addresses[host] ?? usual)))
+        answers.append((acting, .resolved(token, .addresses(hand.addresses[host] ?? usual))))
     }
 
     /// The daemon has closed its end: where the other end is its own too, that learns of it.

@@ -83,6 +83,7 @@ extension World {
         let peer = scriptedRedis.map { Peer.script($0.makePeer()) } ?? .redis(redis)
         let connection = makeConnection(peer: peer, path: redisPath)
         connection.token = token
+        connection.loop = acting
         connection.interest = .write
         connection.isDecided = false
         connection.keepAlive = keepAlive
@@ -103,6 +104,7 @@ extension World {
         }
         let connection = held(descriptor)
         connection.token = token
+        connection.loop = acting
         connection.interest = interest
         touch(connection)
     }
@@ -228,12 +230,20 @@ extension World {
         readyList.append(connection)
     }
 
+    /// Whether something is ready for the loop that acts; the first has the listeners and the signals.
     var isReady: Bool {
-        if !signals.isEmpty || !answers.isEmpty { return true }
-        for listener in listeners where listener.hasWaiting && !listener.isPaused { return true }
+        if answers.contains(where: { $0.loop == acting }) { return true }
+        if acting == 0 {
+            if !signals.isEmpty { return true }
+            for listener in listeners where listener.hasWaiting && !listener.isPaused {
+                return true
+            }
+        }
         while readyHead < readyList.count {
             let first = readyList[readyHead]
-            if !first.isClosed, first.isReadable || first.isWritable { return true }
+            if !first.isClosed, first.isReadable || first.isWritable {
+                return first.loop == acting || isReady(behind: readyHead)
+            }
             first.isListed = false
             readyHead += 1
         }
@@ -242,16 +252,25 @@ extension World {
         return false
     }
 
+    private func isReady(behind head: Int) -> Bool {
+        readyList[(head + 1)...].contains { connection in
+            connection.loop == acting && !connection.isClosed
+                && (connection.isReadable || connection.isWritable)
+        }
+    }
+
     /// Tells what is ready, `limit` events at most; those that stay ready stand behind the others
     /// then, as in epoll. Returns whether all were told.
     func collect(into events: inout [SysEvent], limit: Int) -> WaitOutcome {
         let before = events.count
-        events += answers
-        answers.removeAll()
-        events += signals.map { .signal($0) }
-        signals.removeAll()
-        for listener in listeners where listener.hasWaiting && !listener.isPaused {
-            events.append(.socket(listener.token, readable: true, writable: false))
+        events += answers.filter { $0.loop == acting }.map(\.event)
+        answers.removeAll { $0.loop == acting }
+        if acting == 0 {
+            events += signals.map { .signal($0) }
+            signals.removeAll()
+            for listener in listeners where listener.hasWaiting && !listener.isPaused {
+                events.append(.socket(listener.token, readable: true, writable: false))
+            }
         }
         let end = readyList.count
         while readyHead < end, events.count - before < limit {
@@ -259,6 +278,10 @@ extension World {
             readyHead += 1
             connection.isListed = false
             guard !connection.isClosed, let token = connection.token else { continue }
+            guard connection.loop == acting else {
+                touch(connection)
+                continue
+            }
             let readable = connection.isReadable
             let writable = connection.isWritable
             guard readable || writable else { continue }

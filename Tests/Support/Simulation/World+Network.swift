@@ -295,7 +295,7 @@ extension World {
     func resolve(host: String, port: UInt16, token: Token) {
         spend()
         guard !isByHand else { return resolveByHand(host: host, port: port, token: token) }
-        pendingLookUps.append(LookUp(token: token, port: port))
+        pendingLookUps.append(LookUp(token: token, port: port, loop: acting))
         guard !active.contains(.lookUpHang) else { return }
         let wait = networkDice.span(.milliseconds(0) + Nanoseconds(20_000), .milliseconds(50))
         plan(.lookUp, in: wait, pendingLookUps.count - 1)
@@ -305,12 +305,13 @@ extension World {
         let lookUp = pendingLookUps[index]
         if active.contains(.lookUpFailure) {
             note(.look, index, 0)
-            answers.append(.resolved(lookUp.token, .failed("Temporary failure")))
+            answers.append((lookUp.loop, .resolved(lookUp.token, .failed("Temporary failure"))))
             return
         }
         guard let address = SocketAddress(numeric: "127.0.0.1", port: lookUp.port) else { return }
         note(.look, index, 1)
-        answers.append(.resolved(lookUp.token, .addresses(addresses(of: address))))
+        answers.append(
+            (lookUp.loop, .resolved(lookUp.token, .addresses(addresses(of: address)))))
     }
 
     /// What a name stands for: the server, and addresses at which nobody is, in any order.

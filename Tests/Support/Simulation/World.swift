@@ -52,7 +52,9 @@ final class World {
     var readyHead = 0
     var signals: [Int32] = []
     var pendingLookUps: [LookUp] = []
-    var answers: [SysEvent] = []
+    var answers: [(loop: Int, event: SysEvent)] = []
+    /// The event loop whose call it is.
+    var acting = 0
     /// The tokens of connections that were closed, of late.
     var formerTokens: [Token] = []
     var turnCount = 0
@@ -113,6 +115,7 @@ final class World {
     struct LookUp {
         let token: Token
         let port: UInt16
+        let loop: Int
     }
 
     /// The parts of a run.

@@ -7,6 +7,10 @@ extension Metrics {
         messagesForwarded += other.messagesForwarded
         ledger.add(other.ledger)
         ledgerImbalances += other.ledgerImbalances
+        delivery.add(other.delivery)
+        heartbeatRoundTrip.add(other.heartbeatRoundTrip)
+        redisRoundTrip.add(other.redisRoundTrip)
+        loopLag.add(other.loopLag)
         replacements += other.replacements
         gapNotices += other.gapNotices
         outageNotices += other.outageNotices
@@ -39,6 +43,7 @@ extension MetricsReading {
         armedTimers += other.armedTimers
         stoodStill = max(stoodStill, other.stoodStill)
         liveLinks += other.liveLinks
+        subscriptions += other.subscriptions
         pendingLinks += other.pendingLinks
         ongoingOutage = ongoingOutage + other.ongoingOutage
     }
