@@ -9,9 +9,10 @@ struct Status2: ParsableCommand {
         usage: """
             status2 [<options>]
             status2 decode resp|ws [<file>]
+            status2 trace --admin <address> [--channel <pattern>] [--for <duration>]
             """,
         version: "status2 \(Release.version)",
-        subcommands: [Decode.self])
+        subcommands: [Decode.self, TraceCommand.self])
 
     @OptionGroup(title: "Trace") var tracing: TraceFlags
 

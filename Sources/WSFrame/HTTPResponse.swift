@@ -55,6 +55,7 @@ public struct HTTPResponse: Sendable, Equatable {
         case 404: "Not Found"
         case 405: "Method Not Allowed"
         case 408: "Request Timeout"
+        case 409: "Conflict"
         case 414: "URI Too Long"
         case 426: "Upgrade Required"
         case 429: "Too Many Requests"

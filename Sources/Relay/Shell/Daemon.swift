@@ -71,7 +71,7 @@ public enum Daemon {
                 version: options.version, droppedLogLines: { writer.dropped },
                 processUsage: meter.read,
                 trace: options.trace, openTrace: tracing.open,
-                droppedTraceLines: { tracing.dropped },
+                droppedTraceLines: { tracing.dropped }, unixTime: WallClock.unixTime,
                 refreshRedis: options.redisReload?.reader,
                 onShutdown: { HostProcess.endAtNext(signals) },
                 onSecondSignal: { number in

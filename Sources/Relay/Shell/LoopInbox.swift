@@ -19,6 +19,14 @@ enum LoopMessage: Equatable, Sendable {
     case holdsMost
     /// The trace is to be switched on or off.
     case trace(isOn: Bool)
+    /// The trace that the admin listener was asked for begins, or ends.
+    case adminTrace(AdminTraceOrder?)
+    /// Lines of that trace wait for its reader.
+    case traceLines
+    /// What a debug page shows of the loop is wanted.
+    case ask(DebugQuestion, number: UInt64, by: Int)
+    /// What it shows of a loop.
+    case answer(DebugAnswer, number: UInt64, of: Int)
     /// A shutdown has begun: the daemon is not ready any more.
     case drain
     /// No more connections are taken: the clients are to be sent away.

@@ -3,8 +3,16 @@ struct MetricsGathering {
     /// The longest wait; what a loop left last is told in place of figures that have not come.
     static let limit = Nanoseconds.milliseconds(500)
 
+    /// Where somebody asked.
+    enum Asker: Equatable {
+        /// On the pages' port.
+        case client(SlotID)
+        /// On the admin listener.
+        case admin(SlotID)
+    }
+
     /// Who asked, and in which format.
-    var askers: [(client: SlotID, format: MetricsFormat)] = []
+    var askers: [(asker: Asker, format: MetricsFormat)] = []
     /// The loops that have not answered.
     private(set) var missing: [Int] = []
 
@@ -19,7 +27,7 @@ struct MetricsGathering {
     }
 
     /// Ends the wait: who asked, and who has not answered.
-    mutating func end() -> (askers: [(client: SlotID, format: MetricsFormat)], missing: [Int]) {
+    mutating func end() -> (askers: [(asker: Asker, format: MetricsFormat)], missing: [Int]) {
         (take(&askers), take(&missing))
     }
 }

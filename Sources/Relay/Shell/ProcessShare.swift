@@ -19,6 +19,7 @@ final class ProcessShare: Sendable {
     private let connectionCount = Atomic(0)
     private let webSocketCount = Atomic(0)
     private let linkCount = Atomic<UInt64>(0)
+    private let closedCount = Atomic<UInt64>(0)
     /// Bytes that the loops hold, as far as they have published them.
     private let heldBytes = Atomic(0)
     private let answering = Atomic(false)
@@ -91,6 +92,11 @@ final class ProcessShare: Sendable {
     /// The number of a new link; no other link of the process ever has it.
     func nextLinkNumber() -> UInt64 {
         linkCount.add(1, ordering: .relaxed).newValue
+    }
+
+    /// The number of a WebSocket that ends, in the order of their ends over all loops.
+    func nextClosedNumber() -> UInt64 {
+        closedCount.add(1, ordering: .relaxed).newValue
     }
 
     // MARK: - Memory

@@ -84,9 +84,9 @@ extension Relay where S: ~Copyable {
         identify(id, by: request.headers)
         switch router.route(request) {
         case .health: respond(HTTPResponse(status: 200, text: "OK"), to: id)
-        case .ready: respond(Self.readiness(unreadiness), to: id)
+        case .ready: respond(Self.readiness(publicUnreadiness), to: id)
         case .console: respond(ConsolePage.response(nonce: loop.sys.random()), to: id)
-        case .metrics: serveMetrics(to: id, as: MetricsFormat(request.headers))
+        case .metrics: serveMetrics(to: .client(id), as: MetricsFormat(request.headers))
         case .refuse(let refusal):
             refuse(id, request, refusal)
         case .upgrade(let channel, let acceptKey):

@@ -142,6 +142,7 @@ extension Relay where S: ~Copyable {
             metrics.connectionsEnded[end.reason, default: 0] += 1
         }
         logEnd(of: id, end, unsent: unsent)
+        noteClosed(id, end, unsent: unsent)
         loop.release(&clients[id].socket, reset: reset)
         checkLedger(of: id)
         clients.remove(id)

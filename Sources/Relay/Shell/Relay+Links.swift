@@ -44,6 +44,7 @@ extension Relay where S: ~Copyable {
         let outcome = loop.sys.receive(links[id].socket.descriptor, into: &buffer)
         switch outcome {
         case .bytes(let count):
+            links[id].heardAt = loop.now
             if let session = links[id].tls {
                 decrypt(session, of: id, &buffer, count)
             } else {

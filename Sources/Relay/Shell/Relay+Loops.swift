@@ -29,6 +29,13 @@ extension Relay where S: ~Copyable {
         case .gateIsOpen: break
         case .holdsMost: keepMemoryBudget()
         case .trace(let isOn): if isOn != (trace != nil) { switchTrace(on: isOn) }
+        case .adminTrace(let order?): follow(order)
+        case .adminTrace(nil): if admin.trace != nil { endAdminTrace() }
+        case .traceLines: passTraceOn()
+        case .ask(let question, let number, let asker):
+            place.share.post(
+                .answer(debugAnswer(to: question), number: number, of: place.index), to: asker)
+        case .answer(let answer, let number, let loop): answered(answer, number, by: loop)
         case .drain: announceDrain()
         case .depart: beginDepartures()
         case .end: finishShutdown()

@@ -6,10 +6,10 @@ import WSFrame
 extension Relay where S: ~Copyable {
     /// Answers `/metrics`, once all loops have left their figures or ``MetricsGathering/limit`` is
     /// over.
-    mutating func serveMetrics(to id: SlotID, as format: MetricsFormat) {
-        gathering.askers.append((id, format))
+    mutating func serveMetrics(to asker: MetricsGathering.Asker, as format: MetricsFormat) {
+        gathering.askers.append((asker, format))
         // What follows the request waits in the kernel.
-        loop.markDirty(&clients[id].socket)
+        if case .client(let id) = asker { loop.markDirty(&clients[id].socket) }
         guard gathering.missing.isEmpty else { return }
         let others = place.others.filter { !place.share.loops[$0].hasEnded }
         guard !others.isEmpty else { return answerMetrics() }
@@ -40,12 +40,18 @@ extension Relay where S: ~Copyable {
         let (askers, missing) = gathering.end()
         guard !askers.isEmpty else { return }
         let (metrics, reading) = figures(unanswered: missing.count)
-        for (id, format) in askers where clients.contains(id) && clients[id].machine.isPaused {
+        for (asker, format) in askers {
             let headers = [
                 HTTPHeader("Content-Type", format.contentType), HTTPHeader("Vary", "Accept"),
             ]
             let text = metrics.prometheusText(reading, as: format)
-            respond(HTTPResponse(status: 200, headers: headers, body: Array(text.utf8)), to: id)
+            let response = HTTPResponse(status: 200, headers: headers, body: Array(text.utf8))
+            switch asker {
+            case .client(let id):
+                guard clients.contains(id), clients[id].machine.isPaused else { continue }
+                respond(response, to: id)
+            case .admin(let id): answer(id, response)
+            }
         }
     }
 
@@ -75,7 +81,7 @@ extension Relay where S: ~Copyable {
         reading.connectionLimit = options.connectionLimit
         reading.memoryBudget = settings.memoryBudget
         reading.logLinesDropped = options.droppedLogLines()
-        reading.traceLinesDropped = options.droppedTraceLines()
+        reading.traceLinesDropped = options.droppedTraceLines() + admin.droppedLines
         reading.process = options.processUsage()
         reading.stalledLoops = watch.stalled
         return reading

@@ -160,6 +160,7 @@ extension Relay where S: ~Copyable {
         if let probe, links.contains(probe) { closeLink(probe) }
         for id in links.ids { closeLink(id) }
         for id in sessions.ids { closeSession(id) }
+        closeAdminListener()
         if let descriptor = brokerListener.take() { loop.sys.stopListening(descriptor) }
         phase = .stopped(fatal: nil)
         guard !place.isFirst else { return log.server.info("status2 stopped") }

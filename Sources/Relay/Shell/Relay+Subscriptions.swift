@@ -33,6 +33,7 @@ extension Relay where S: ~Copyable {
     /// A page needs its subscription no more.
     mutating func unsubscribe(_ client: SlotID) {
         guard let id = clients[client].subscription.take() else { return }
+        if let link = hub[id].link { clients[client].lastLink = links[link].number }
         if let moved = hub.leave(id, at: Int(clients[client].place)) {
             clients[moved].place = clients[client].place
         }

@@ -20,12 +20,16 @@ extension Relay where S: ~Copyable {
                 "the trace cannot be switched on", metadata: ["error": "\(error.reason)"])
             return
         }
-        trace = Trace(
-            options: options.trace,
-            secrets: RedisAccess(settings).secrets,
-            valueLimit: settings.maxPayloadSize + Self.traceOverhead)
+        beginTrace(options.trace)
         guard place.isFirst else { return }
         log.redis.info("trace switched on", metadata: ["format": "\(options.trace.format)"])
+    }
+
+    /// Traces from now on; where the lines go is known already.
+    mutating func beginTrace(_ options: TraceOptions) {
+        trace = Trace(
+            options: options, secrets: RedisAccess(settings).secrets,
+            valueLimit: settings.maxPayloadSize + Self.traceOverhead)
     }
 
     /// Notes bytes that were read from a link and are not consumed yet.
@@ -58,8 +62,9 @@ extension Relay where S: ~Copyable {
 
     /// Writes the lines of the turn, behind everything that the turn has sent.
     mutating func writeTrace() {
-        guard let lines = trace?.takeLines(), let traceSink else { return }
-        for line in lines { traceSink.write(line) }
+        let sink: (any LogSink)? = admin.trace?.order.lines ?? traceSink
+        guard let lines = trace?.takeLines(), let sink else { return }
+        for line in lines { sink.write(line) }
     }
 
     /// Makes a link known to the trace, before its first bytes since the trace is on.

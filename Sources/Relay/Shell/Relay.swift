@@ -21,6 +21,8 @@ struct ClientEntry: ~Copyable {
     var end: ClientEnd?
     /// What became of its messages.
     var ledger = Ledger()
+    /// The number of the link that its subscription had when it ended.
+    var lastLink: UInt64?
     /// The most bytes that have waited for it at once.
     var largestQueue = 0
     /// Whether it is one of the WebSockets that the metrics call active.
@@ -47,6 +49,8 @@ struct LinkEntry: ~Copyable {
     var askedAt = BootTime.never
     /// How long Redis took for the last such answer; nil before the first.
     var roundTrip: Nanoseconds?
+    /// When anything last came from Redis.
+    var heardAt = Instant.never
     /// When the last such command went out that was answered: all that Redis had sent before has been
     /// read, since it comes in one stream (I11).
     var confirmedAt = BootTime.never
@@ -126,6 +130,9 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var clients = Slab<ClientEntry>()
     var links = Slab<LinkEntry>()
     var hub: Hub
+    /// The admin listener, and what it keeps.
+    var admin = AdminListener()
+    let traceTimer: TimerID
     /// The link that all subscriptions share, where they do.
     var sharedLink: SlotID?
     var attempts = Slab<DialAttempt>()
@@ -217,6 +224,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         shutdownTimer = loop.makeTimer(token: Token(.shutdown))
         upkeepTimer = loop.makeTimer(token: Token(.upkeep))
         gatherTimer = loop.makeTimer(token: Token(.gather))
+        traceTimer = loop.makeTimer(token: Token(.trace))
     }
 
     var settings: Settings { configuration.settings }
@@ -253,6 +261,10 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         } catch {
             phase = .stopped(
                 fatal: "cannot listen on \(settings.listenAddress): \(error.reason)")
+            return
+        }
+        if let fatal = openAdminListener() {
+            phase = .stopped(fatal: fatal)
             return
         }
         probe = openLink(.probe, carries: .nothing)
@@ -295,6 +307,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         flushDirty()
         if deliveredInTurn > 0 { noteDeliveries() }
         if trace != nil { writeTrace() }
+        if admin.trace != nil { passTraceOn() }
         if !place.isAlone { publish() }
         if isLeaving, clients.count == 0, mayEnd { finishShutdown() }
     }
@@ -321,14 +334,16 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
             case .dial: decideDial(token.id)
             case .brokerListener: acceptSessions()
             case .brokerSession: sessionEvent(token.id, readable: readable, writable: writable)
-            case .gate, .shutdown, .upkeep, .gather, nil: break
+            case .adminListener: acceptAdmins()
+            case .adminConnection:
+                adminEvent(token.id, readable: readable, writable: writable)
+            case .gate, .shutdown, .upkeep, .gather, .trace, nil: break
             }
         case .resolved(let token, let resolution):
             guard token.kind == .link, links.contains(token.id) else { return }
             linkResolved(token.id, resolution)
         case .signal(HostProcess.traceSignal):
-            switchTrace(on: trace == nil)
-            tellLoops(.trace(isOn: trace != nil))
+            toggleTrace()
         case .signal(let signal):
             beginShutdown(signal: signal)
         }
@@ -342,7 +357,9 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         case .shutdown: continueShutdown()
         case .upkeep: keepUp()
         case .gather: answerMetrics()
-        case .gate, .brokerListener, .brokerSession, .dial, nil: break
+        case .trace: traceTimerFired()
+        case .adminConnection: adminTimer(token.id, verdict)
+        case .gate, .adminListener, .brokerListener, .brokerSession, .dial, nil: break
         }
     }
 
@@ -360,6 +377,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
                 case .client: flushClient(token.id)
                 case .link: flushLink(token.id)
                 case .brokerSession: flushSession(token.id)
+                case .adminConnection: flushAdmin(token.id)
                 default: break
                 }
             }

@@ -23,6 +23,8 @@ struct RelayOptions: Sendable {
     }
     /// Lines of the trace that were dropped so far.
     var droppedTraceLines: @Sendable () -> UInt64 = { 0 }
+    /// The time in nanoseconds since the Unix epoch, for what is written beside the loop.
+    var unixTime: @Sendable () -> Int64 = { 0 }
     /// Reads the files that passwords and URL come from once more; nil where there are none.
     ///
     /// It is called when a link is about to dial, at most once in ``Relay/refreshInterval``.

@@ -13,6 +13,10 @@ enum TokenKind: UInt8, Sendable {
     case dial = 9
     /// The end of the wait for the figures of the other loops.
     case gather = 10
+    case adminListener = 11
+    case adminConnection = 12
+    /// The end of a trace that the admin listener has begun.
+    case trace = 13
 }
 
 /// Names one thing of an event loop to the kernel and to the timer wheel.

@@ -110,7 +110,8 @@ import Glibc
     {
         let socketAddress = try ListenSocket.address(of: address)
         let descriptor = try ListenSocket.open(
-            socketAddress, mode: socketMode, backlog: Self.backlog)
+            socketAddress, mode: token.kind == .adminListener ? .ownerOnly : socketMode,
+            backlog: Self.backlog)
         if let file = SocketFile(at: socketAddress) { socketFiles.append((descriptor, file)) }
         watch(descriptor, token: token, for: .read)
         return (descriptor, ListenSocket.localAddress(of: descriptor) ?? socketAddress)

@@ -43,7 +43,8 @@ struct Router: Sendable {
 
     init(settings: Settings) {
         origins = OriginPolicy(patterns: settings.allowedOrigins)
-        servesMetrics = settings.metricsEnabled
+        // With an admin listener they are served there, and there alone.
+        servesMetrics = settings.metricsEnabled && settings.adminAddress == nil
         servesConsole = settings.consoleEnabled
     }
 

@@ -179,6 +179,16 @@ extension SettingValue<ListenAddress> {
         print: { $0.description })
 }
 
+extension SettingValue<ListenAddress?> {
+    /// An address that only this machine reaches; an empty text stands for none.
+    static let adminAddress = SettingValue(
+        placeholder: "address",
+        parse: { (text) throws(InvalidValue) in
+            text.isEmpty ? nil : try AdminAddress.parse(text)
+        },
+        print: { $0?.description ?? "" })
+}
+
 extension SettingValue<RedisTarget> {
     /// A URL of scheme `redis`, `rediss` or `unix`.
     static let redisURL = SettingValue(

@@ -51,6 +51,8 @@ public struct Settings: Sendable, Equatable {
     public var logLevel = LogLevel.info
     /// Whether `/metrics` is served.
     public var metricsEnabled = false
+    /// Where the admin listener is; nil for none.
+    public var adminAddress: ListenAddress?
     /// Whether `/console` is served.
     public var consoleEnabled = false
     /// Whether browsers get a `hangup` before the close of a shutdown and of a Redis given up.

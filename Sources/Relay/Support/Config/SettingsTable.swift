@@ -122,6 +122,10 @@ public enum SettingsTable {
         SettingRow(
             "STATUS_LOG_LEVEL", \.logLevel, .level, "debug, info, warn or warning, error"),
         SettingRow("STATUS_METRICS_ENABLED", \.metricsEnabled, .boolean, "serve /metrics"),
+        SettingRow(
+            "STATUS_ADMIN_ADDR", \.adminAddress, .adminAddress,
+            "where /metrics and /debug are served instead: a loopback host:port, or unix:/path",
+            refusal: .fatal),
         SettingRow("STATUS_CONSOLE_ENABLED", \.consoleEnabled, .boolean, "serve /console"),
         SettingRow(
             "STATUS_GAP_NOTICES", \.gapNotices, .boolean,

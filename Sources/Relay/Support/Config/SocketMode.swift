@@ -6,6 +6,9 @@ public struct SocketMode: Sendable, Hashable {
     /// Every permission.
     static let all = SocketMode(bits: 0o777)
 
+    /// The owner, and root, may connect.
+    static let ownerOnly = SocketMode(bits: 0o600)
+
     /// Takes the nine bits; nil where there are others, such as those of set-user-ID.
     public init?(_ bits: UInt16) {
         guard bits <= Self.all.bits else { return nil }

@@ -102,6 +102,9 @@ struct SettingsLoaderTests {
         Change("STATUS_LOG_LEVEL", "debug") { $0.logLevel = .debug },
         Change("STATUS_LOG_LEVEL", "error") { $0.logLevel = .error },
         Change("STATUS_METRICS_ENABLED", "tRuE", "true") { $0.metricsEnabled = true },
+        Change("STATUS_ADMIN_ADDR", "[::1]:9100", "[::1]:9100") {
+            $0.adminAddress = .tcp(host: "::1", port: 9100)
+        },
         Change("STATUS_CONSOLE_ENABLED", "1", "true") { $0.consoleEnabled = true },
         Change("STATUS_ALLOWED_ORIGINS", " a.example, ,*.b.example ", "a.example,*.b.example") {
             $0.allowedOrigins = ["a.example", "*.b.example"]
@@ -203,7 +206,8 @@ struct SettingsLoaderTests {
         ("STATUS_GAP_NOTICES", "please"), ("STATUS_REDIS_URL_FILE", "a\0b"),
         ("STATUS_REDIS_PASSWORD_FILE", "a\0b"),
         ("STATUS_REDIS_SENTINEL_PASSWORD_FILE", "a\0b"),
-        ("STATUS_REDIS_SUBSCRIPTIONS", "both"),
+        ("STATUS_REDIS_SUBSCRIPTIONS", "both"), ("STATUS_ADMIN_ADDR", ":9100"),
+        ("STATUS_ADMIN_ADDR", "0.0.0.0:9100"), ("STATUS_ADMIN_ADDR", "admin"),
     ]
 
     @Test("ends the start or falls back to the default, as the row says", arguments: refused)
@@ -238,6 +242,7 @@ struct SettingsLoaderTests {
         "STATUS_REDIS_TLS_CA_FILE", "STATUS_REDIS_TLS_CERT_FILE", "STATUS_REDIS_TLS_KEY_FILE",
         "STATUS_REDIS_TLS_SERVER_NAME", "STATUS_REDIS_TLS_INSECURE_SKIP_VERIFY",
         "STATUS_MAX_CONNECTIONS", "STATUS_TRUSTED_PROXIES", "STATUS_MAX_CONNECTIONS_PER_ADDRESS",
+        "STATUS_ADMIN_ADDR",
     ]
 
     @Test("ends the start for exactly the settings whose default is wider than what was meant")

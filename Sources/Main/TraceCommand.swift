@@ -1,0 +1,91 @@
+import ArgumentParser
+import Relay
+
+/// `status2 trace`: prints what a running daemon and Redis say to each other.
+struct TraceCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "trace",
+        abstract: "Prints the traffic with Redis of a running daemon, for a while.",
+        discussion: """
+            It asks the daemon's admin listener (STATUS_ADMIN_ADDR). Passwords are masked. The trace \
+            ends by itself, and with this command. The status is 0 when the time is over, 1 when the \
+            daemon cannot be asked or refuses, and 2 when the command line cannot be used.
+            """)
+
+    @Option(
+        help: ArgumentHelp(
+            "The daemon's admin listener.", valueName: "host:port|unix:/path"))
+    var admin: String
+
+    @Option(
+        help: ArgumentHelp(
+            "Only links whose channel the shell pattern stands for, such as 'run:*'.",
+            valueName: "pattern"))
+    var channel: String?
+
+    @Option(help: ArgumentHelp("Only the link with this number.", valueName: "n"))
+    var link: UInt64?
+
+    @Option(
+        name: .customLong("for"),
+        help: ArgumentHelp("How long, at most 1h.", valueName: "duration"))
+    var span = "30s"
+
+    @Option(help: "How the lines are written: text, json or hex.")
+    var format = "text"
+
+    @Flag(help: "Ends the trace that is on, whoever has begun it, and prints nothing.")
+    var off = false
+
+    func run() throws {
+        Host.endQuietlyWithoutReader()
+        let status: Int
+        var refusal: [UInt8] = []
+        do throws(AdminClient.Failure) {
+            let client = try AdminClient(admin)
+            if off {
+                status = try client.request(
+                    "DELETE", "/debug/trace", refusal: &refusal, print: { _ in true })
+            } else {
+                status = try watch(client, &refusal)
+            }
+        } catch {
+            throw fail(error.reason)
+        }
+        guard status == 200 else {
+            throw fail("the daemon refuses: \(String(decoding: refusal, as: UTF8.self))")
+        }
+    }
+
+    /// Prints the lines as they come; what comes with another status goes to `refusal`.
+    private func watch(
+        _ client: AdminClient, _ refusal: inout [UInt8]
+    ) throws(AdminClient.Failure) -> Int {
+        var pairs = [("for", span), ("format", format)]
+        if let channel { pairs.append(("channel", channel)) }
+        if let link { pairs.append(("link", String(link))) }
+        return try client.request(
+            "POST", "/debug/trace", query: pairs, refusal: &refusal,
+            print: { (bytes: [UInt8]) -> Bool in
+                do throws(HostError) {
+                    try Host.writeToStandardOutput(bytes)
+                    return true
+                } catch {
+                    return false
+                }
+            })
+    }
+
+    private func fail(_ reason: String) -> ExitCode {
+        Host.writeToStandardError("status2: trace: \(reason.trimmingNewlines())\n")
+        return ExitCode(CommandLineEntry.Status.failure)
+    }
+}
+
+extension String {
+    fileprivate func trimmingNewlines() -> Substring {
+        var rest = self[...]
+        while rest.last == "\n" { rest.removeLast() }
+        return rest
+    }
+}
