@@ -245,6 +245,29 @@ def test_what_has_ended_is_remembered_with_its_reason_and_its_ledger(
 
 # Links and loops
 
+def test_several_loops_are_one_daemon(administered, open_page):
+    redis, daemon = administered(STATUS_LOOPS="3")
+    names = [f"run{number}:status" for number in range(9)]
+    pages = [open_page(daemon, name).live() for name in names]
+    rows = _connections(daemon, "?state=open")
+    assert {row["run"] for row in rows} == {f"run{number}" for number in range(9)}
+    assert {row["id"].split(".")[0] for row in rows} == {"0", "1", "2"}
+    loops = _page(daemon, "/debug/loops")["loops"]
+    assert [row["loop"] for row in loops] == [0, 1, 2]
+    assert sum(row["websockets"] for row in loops) == 9
+    tracing = _Tracing(daemon, "--channel", "run*", "--for", "1s")
+    for name, page in zip(names, pages):
+        redis.publish(name, f"to {name}")
+        page.status()
+    status, lines, _ = tracing.end()
+    assert status == 0
+    for name in names:
+        assert any(f'"to {name}"' in line for line in lines), (name, lines)
+    for page in reversed(pages):
+        page.close()
+    wait_until(lambda: _page(daemon, "/debug/closed")["matched"] == 9, "all ends")
+
+
 def test_the_link_that_is_quiet_is_found(administered, open_page, channel):
     redis, daemon = administered(
         STATUS_REDIS_PING_INTERVAL="300ms", STATUS_REDIS_REQUEST_TIMEOUT="10s")

@@ -51,7 +51,6 @@ extension Relay where S: ~Copyable {
 
     /// Traces in this loop what was ordered, until the time is over.
     mutating func follow(_ order: AdminTraceOrder) {
-        if trace != nil { trace = nil }
         if order.lines == nil, traceSink == nil {
             // The first loop has opened it, and the log tells where that cannot be.
             do throws(SystemError) { traceSink = try options.openTrace() } catch { return }
