@@ -95,7 +95,14 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["Edges/Sys/CLinux", "Edges/TLS/COpenSSL"],
-            resources: [.embedInCode("Machines/HTTP/console.html")],
+            resources: [
+                .embedInCode("Machines/HTTP/console.html"),
+                .embedInCode("Machines/HTTP/console.js"),
+                // Links to Clients/js.
+                .embedInCode("Machines/HTTP/status-stream.js"),
+                .embedInCode("Machines/HTTP/status-stream.mjs"),
+                .embedInCode("Machines/HTTP/example.html"),
+            ],
             swiftSettings: rules),
         .executableTarget(
             name: "Main",

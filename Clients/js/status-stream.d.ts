@@ -49,6 +49,8 @@ export interface ConnectOptions {
   onState?(state: State, detail: StateDetail): void;
   /** Messages may be missing before the next one. */
   onGap?(gap: Gap): void;
+  /** A heartbeat came: the socket lives. */
+  onPing?(): void;
   /** A socket's error event, which says nothing of the cause; `waiting` follows. */
   onError?(error: Event): void;
   /** Asks for what was missed while the page was away; by default true. */

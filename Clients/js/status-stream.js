@@ -6,6 +6,7 @@ const FIRST_SILENCE=30000;
 const LEAST_SILENCE=1000;
 const LONGEST_SILENCE=300000;
 const LONGEST_RETRY=600000;
+const TICK=1000;
 const LATENESS=1000;
 const AWAY=4000;
 const now=()=>performance.now();
@@ -29,6 +30,7 @@ let last="";
 let isBehindGap=false;
 let seen=0;
 let heard=0;
+let ticked=0,safe=0;
 let pinged=0;
 let gaps=[];
 let silence=FIRST_SILENCE;
@@ -63,7 +65,7 @@ become("open",{url:made.url});
 made.onmessage=(event)=>receive(event.data);
 made.onerror=(error)=>tell("onError",error);
 made.onclose=(event)=>lost(event||{});
-set(CONNECT_LIMIT,judge);
+set(TICK,judge);
 become("connecting");
 }
 function abandon(code,reason){
@@ -109,9 +111,8 @@ function begin(frame){
 if(isLive)return;
 isLive=true;
 failures=0;
-if(wasLive&&!(askedFor&&frame.id)){
-tell("onGap",{type:"gap",reason:"reconnect",from_ms:heard,to_ms:Date.now()});
-}
+const from_ms=Math.min(heard,safe),to_ms=ticked=safe=Date.now();
+if(wasLive&&!(askedFor&&frame.id))tell("onGap",{type:"gap",reason:"reconnect",from_ms,to_ms});
 wasLive=true;
 if(socket)become("live");
 }
@@ -127,9 +128,9 @@ return true;
 }
 function ping(frame){
 send("pong");
+tell("onPing");
 learn(seen-pinged);
 pinged=seen;
-if(due-seen>silence)set(silence,judge);
 if(frame.id){
 if(isBehindGap||split(frame.id)[0]!==split(last)[0])isFresh(frame.id);
 endOutage();
@@ -146,7 +147,11 @@ function judge(){
 if(!socket)return;
 const limit=!isOpen?CONNECT_LIMIT:isLive?silence:Math.max(silence,FIRST_SILENCE);
 const time=now(),left=limit-(time-seen),isLate=time-due>LATENESS;
-if(left>0&&!isProbed)return set(left,judge);
+if(isLive&&!isLate){
+safe=ticked;
+ticked=Date.now();
+}
+if(left>0&&!isProbed)return set(Math.min(left,TICK),judge);
 if(isLate)return probe();
 abandon(AWAY,"silence");
 silence=Math.min(LONGEST_SILENCE,2*Math.max(silence,LEAST_SILENCE));

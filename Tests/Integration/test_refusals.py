@@ -79,3 +79,13 @@ def test_a_flood_leaves_few_lines_and_their_number(start_daemon, redis):
     assert 10 <= len(daemon.log_lines("request refused", reason="channel")) <= 30
     daemon.get("/")
     daemon.wait_for_log("request refused", reason="not_found")
+
+
+def test_the_spare_connection_of_a_browser_is_counted_and_no_warning(start_daemon, redis, raw):
+    daemon = start_daemon(redis)
+    # Browsers open connections ahead of need, and ask nothing on most of them.
+    spare = raw(daemon)
+    spare.socket.settimeout(20)
+    assert spare.read_to_end() == b""
+    daemon.wait_for_metric('refusals_total{reason="request_timeout"}', 1)
+    assert not [line for line in daemon.logs if "refused" in line["msg"]]

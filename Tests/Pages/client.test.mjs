@@ -214,9 +214,13 @@ describe("coming back", () => {
       onMessage: (page) => page.socket.status("x", "e-1"),
       onGap: (page) => page.socket.say({ type: "gap", reason: "redis_outage" }),
       onError: (page) => page.socket.onerror({}),
+      onPing: (page) => page.socket.say({ type: "ping" }),
     };
     for (const [name, happen] of Object.entries(ways)) {
-      const page = new Page().open({ [name]: () => page.stream.close() }).live("e-0");
+      const page = new Page();
+      let isReady = false;
+      page.open({ [name]: () => isReady && page.stream.close() }).live("e-0");
+      isReady = true;
       happen(page);
       assert.equal(page.state, "closed", name);
       assert.equal(page.timerCount, 0);

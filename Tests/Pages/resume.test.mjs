@@ -128,7 +128,7 @@ describe("a gap", () => {
     page.pass(50);
     assert.deepEqual(page.gaps, []);
     page.socket.say({ type: "ping" });
-    reconnect(page, 700, 2050);
+    reconnect(page, 0, 2050);
     page.socket.status("y");
     assert.equal(page.gaps.length, 1);
   });
@@ -141,6 +141,24 @@ describe("a gap", () => {
     const newer = gone(new Page().open().live()).live("e-0");
     assert.equal(newer.gaps[0]?.reason, "reconnect");
     assert.equal(gone(newer).live("e-0").gaps.length, 1, "from then on it resumes");
+  });
+
+  test("of the client's own begins up to two seconds before the last frame", () => {
+    const page = new Page().open().live();
+    page.beat(4000, 5);
+    gone(page).live();
+    reconnect(page, 19_000, 21_000);
+  });
+
+  test("of the client's own begins before a standstill, whatever is read after it", () => {
+    const page = new Page().open().live();
+    page.beat(4000, 5);
+    page.standStill(60_000);
+    page.socket.status("sent a minute ago");
+    page.pass(0);
+    page.socket.status("sent a minute ago");
+    gone(page).live();
+    reconnect(page, 19_000, 81_000);
   });
 
   test("is told before the first message behind it", () => {

@@ -8,6 +8,7 @@
   const LEAST_SILENCE = 1000;
   const LONGEST_SILENCE = 300000;
   const LONGEST_RETRY = 600000; // of what a close may ask for
+  const TICK = 1000;
   const LATENESS = 1000; // a timer that comes so late was held up, as the frames behind it were
   const AWAY = 4000; // the close code of a page that means to come back
 
@@ -34,6 +35,7 @@
     let isBehindGap = false;
     let seen = 0; // when the last frame came
     let heard = 0; // the same of a live stream, in Unix time
+    let ticked = 0, safe = 0; // the last ticks that were in time, in Unix time
     let pinged = 0;
     let gaps = []; // between the last pings
     let silence = FIRST_SILENCE;
@@ -72,7 +74,7 @@
       made.onmessage = (event) => receive(event.data);
       made.onerror = (error) => tell("onError", error);
       made.onclose = (event) => lost(event || {});
-      set(CONNECT_LIMIT, judge);
+      set(TICK, judge);
       become("connecting");
     }
 
@@ -128,9 +130,8 @@
       if (isLive) return;
       isLive = true;
       failures = 0;
-      if (wasLive && !(askedFor && frame.id)) {
-        tell("onGap", { type: "gap", reason: "reconnect", from_ms: heard, to_ms: Date.now() });
-      }
+      const from_ms = Math.min(heard, safe), to_ms = ticked = safe = Date.now();
+      if (wasLive && !(askedFor && frame.id)) tell("onGap", { type: "gap", reason: "reconnect", from_ms, to_ms });
       wasLive = true;
       if (socket) become("live");
     }
@@ -150,9 +151,9 @@
 
     function ping(frame) {
       send("pong");
+      tell("onPing");
       learn(seen - pinged);
       pinged = seen;
-      if (due - seen > silence) set(silence, judge);
       // The id of a ping is a position. Messages up to it may be on their way, or lie in a gap.
       if (frame.id) {
         if (isBehindGap || split(frame.id)[0] !== split(last)[0]) isFresh(frame.id);
@@ -176,7 +177,12 @@
       if (!socket) return;
       const limit = !isOpen ? CONNECT_LIMIT : isLive ? silence : Math.max(silence, FIRST_SILENCE);
       const time = now(), left = limit - (time - seen), isLate = time - due > LATENESS;
-      if (left > 0 && !isProbed) return set(left, judge);
+      // What a page reads after a standstill was sent before it, and says nothing of the time since.
+      if (isLive && !isLate) {
+        safe = ticked;
+        ticked = Date.now();
+      }
+      if (left > 0 && !isProbed) return set(Math.min(left, TICK), judge);
       // After a standstill (frozen, asleep, throttled) what has come meanwhile is read first.
       if (isLate) return probe();
       abandon(AWAY, "silence");

@@ -85,7 +85,11 @@ extension Relay where S: ~Copyable {
         switch router.route(request) {
         case .health: respond(HTTPResponse(status: 200, text: "OK"), to: id)
         case .ready: respond(Self.readiness(publicUnreadiness), to: id)
-        case .console: respond(ConsolePage.response(nonce: loop.sys.random()), to: id)
+        case .console(let file):
+            let page = ConsolePage.response(
+                file, nonce: loop.sys.random(), redis: settings.redis,
+                sendsNotices: settings.gapNotices)
+            respond(page, to: id)
         case .metrics: serveMetrics(to: .client(id), as: MetricsFormat(request.headers))
         case .refuse(let refusal):
             refuse(id, request, refusal)

@@ -1,13 +1,14 @@
 import Logging
 import WSFrame
 
-// What is refused: each one is counted, and leaves a warning at a limited rate.
+// What is refused: each one is counted, and leaves a warning at a limited rate. A connection on which
+// nothing was asked leaves a line for debugging: browsers open some ahead of need.
 extension Relay where S: ~Copyable {
     /// Counts a connection that is refused or gives way before it has asked for anything.
     mutating func refuseConnection(_ reason: String, _ metadata: Logger.Metadata) {
         metrics.refusals[reason, default: 0] += 1
         if let suppressed = admit(reason, metadata["peer"].map { "\($0)" } ?? "") {
-            warn("refused for a limit", reason, suppressed, metadata)
+            tell(.warning, "refused for a limit", reason, suppressed, metadata)
         }
     }
 
@@ -28,7 +29,8 @@ extension Relay where S: ~Copyable {
         case .requestTimeout(let request, let isAnswered):
             noteRefusal(
                 id, end.reason, status: isAnswered ? 408 : nil,
-                detail: isAnswered ? "the head is not complete" : "nothing was asked", request)
+                detail: isAnswered ? "the head is not complete" : "nothing was asked", request,
+                isAnswered ? .warning : .debug)
         case .messageRate:
             // The line at the end of the WebSocket tells of it.
             metrics.refusals[end.reason, default: 0] += 1
@@ -37,7 +39,8 @@ extension Relay where S: ~Copyable {
     }
 
     private mutating func noteRefusal(
-        _ id: SlotID, _ reason: String, status: Int?, detail: String, _ request: RefusedRequest?
+        _ id: SlotID, _ reason: String, status: Int?, detail: String, _ request: RefusedRequest?,
+        _ level: Logger.Level = .warning
     ) {
         metrics.refusals[reason, default: 0] += 1
         let address = clients[id].address.map { "\($0)" } ?? clients[id].peer
@@ -45,7 +48,7 @@ extension Relay where S: ~Copyable {
         let subject =
             reason == "origin"
             ? request?.origin ?? "" : "\(address) \(request?.path ?? "") \(detail)"
-        guard let suppressed = admit(reason, subject) else { return }
+        guard level >= log.server.logLevel, let suppressed = admit(reason, subject) else { return }
         var metadata = metadata(ofClient: id)
         metadata["error"] = "\(detail)"
         if let status { metadata["status"] = .stringConvertible(status) }
@@ -53,7 +56,7 @@ extension Relay where S: ~Copyable {
         if let path = request?.path { metadata["path"] = "\(path)" }
         if let origin = request?.origin { metadata["origin"] = "\(origin)" }
         if let host = request?.host { metadata["host"] = "\(host)" }
-        warn("request refused", reason, suppressed, metadata)
+        tell(level, "request refused", reason, suppressed, metadata)
     }
 
     /// How many refusals of the reason have left no line since the last one that did; nil where this
@@ -65,13 +68,13 @@ extension Relay where S: ~Copyable {
         }
     }
 
-    private func warn(
-        _ message: Logger.Message, _ reason: String, _ suppressed: UInt64,
+    private func tell(
+        _ level: Logger.Level, _ message: Logger.Message, _ reason: String, _ suppressed: UInt64,
         _ metadata: Logger.Metadata
     ) {
         var metadata = metadata
         metadata["reason"] = "\(reason)"
         if suppressed > 0 { metadata["suppressed"] = .stringConvertible(suppressed) }
-        log.server.warning(message, metadata: metadata)
+        log.server.log(level: level, message, metadata: metadata)
     }
 }

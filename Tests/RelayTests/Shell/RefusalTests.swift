@@ -6,13 +6,13 @@ import WSFrame
 @Suite struct RefusalTests {
     /// The one line about a refused request, with these parts in it.
     private static func expectLine(
-        _ daemon: SimulatedDaemon, _ parts: [String],
+        _ daemon: SimulatedDaemon, _ parts: [String], level: String = "warn",
         sourceLocation: SourceLocation = #_sourceLocation
     ) {
         let lines = daemon.log.lines("\"msg\":\"request refused\"")
         #expect(lines.count == 1, sourceLocation: sourceLocation)
         let line = lines.first ?? ""
-        for part in [#""level":"warn""#, #""peer":"10.0.0.1:"#] + parts {
+        for part in [#""level":"\#(level)""#, #""peer":"10.0.0.1:"#] + parts {
             #expect(line.contains(part), "\(part) in \(line)", sourceLocation: sourceLocation)
         }
     }
@@ -97,12 +97,16 @@ import WSFrame
             daemon, [#""status":408"#, #""reason":"request_timeout""#, #""path":"/run:status""#])
     }
 
-    @Test func aConnectionThatAsksForNothingIsLoggedWithoutAStatus() {
+    @Test("browsers open connections ahead of need: what asks for nothing leaves no warning")
+    func aConnectionThatAsksForNothingIsLoggedForDebuggingWithoutAStatus() {
         let daemon = SimulatedDaemon()
         _ = daemon.connect()
         daemon.advance(ClientConnection.requestLimit)
-        Self.expectLine(daemon, [#""reason":"request_timeout""#, #""error":"nothing was asked""#])
+        Self.expectLine(
+            daemon, [#""reason":"request_timeout""#, #""error":"nothing was asked""#],
+            level: "debug")
         #expect(daemon.log.lines("\"status\"").isEmpty)
+        #expect(daemon.metrics.refusals == ["request_timeout": 1])
     }
 
     @Test func aRefusalForALimitIsLoggedWithItsPath() {

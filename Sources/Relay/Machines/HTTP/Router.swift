@@ -8,8 +8,8 @@ enum Route: Equatable, Sendable {
     case ready
     /// `/metrics`, when metrics are served.
     case metrics
-    /// `/console`, when the console is served.
-    case console
+    /// `/console` and the files beside it, when the console is served.
+    case console(ConsoleFile)
     /// A proper upgrade for a channel.
     case upgrade(ChannelName, acceptKey: String)
     /// Anything else.
@@ -65,8 +65,10 @@ struct Router: Sendable {
         case "/health": return .health
         case "/ready": return .ready
         case "/metrics": return servesMetrics ? .metrics : Self.notFound
-        case "/console": return servesConsole ? .console : Self.notFound
         default: break
+        }
+        if let file = ConsoleFile(path: request.path) {
+            return servesConsole ? .console(file) : Self.notFound
         }
         switch ChannelPath(target: request.path.utf8) {
         case .root:

@@ -44,6 +44,40 @@ public struct RedisTarget: Sendable, Hashable {
     }
 }
 
+extension RedisTarget {
+    /// How `redis-cli` reaches this server, without the command that follows. A password is asked
+    /// for; of a service of Sentinels the master's place is left open.
+    public var commandLine: String {
+        var words = ["redis-cli"]
+        switch address {
+        case .tcp(let host, let port): words += ["-h", host, "-p", "\(port)"]
+        case .unix(let path): words += ["-s", path]
+        case .sentinel: words += ["-h", "MASTER", "-p", "PORT"]
+        }
+        if usesTLS { words.append("--tls") }
+        if let username { words += ["--user", username] }
+        if password != nil { words.append("--askpass") }
+        return words.map(RedisTarget.shellWord).joined(separator: " ")
+    }
+
+    /// A word as a shell takes it for one.
+    private static func shellWord(_ word: String) -> String {
+        let isPlain = word.utf8.allSatisfy {
+            switch $0 {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"),
+                UInt8(ascii: "."), UInt8(ascii: "/"), UInt8(ascii: ":"):
+                true
+            default: false
+            }
+        }
+        if isPlain, !word.isEmpty { return word }
+        return "'"
+            + word.split(separator: "'", omittingEmptySubsequences: false)
+            .joined(separator: "'\\''") + "'"
+    }
+}
+
 extension RedisTarget: CustomStringConvertible {
     /// The URL with the password masked.
     public var description: String { displayURL }

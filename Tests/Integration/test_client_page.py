@@ -1,0 +1,272 @@
+"""The client in headless Chromium, over what breaks between a page and its messages: each message
+comes once, or a gap notice covers it."""
+
+import signal
+
+import pytest
+
+from chaos.fault_proxy import FaultProxy
+from harness.client_page import Numbers, Site, Tab, assert_accounted
+from harness.waiting import free_port, wait_until
+
+pytestmark = pytest.mark.browser
+
+# Short, so that silence is noticed soon: by a second, the least that the client waits for.
+_SETTINGS = {"STATUS_PING_INTERVAL": "300ms", "STATUS_GAP_NOTICES": "true"}
+
+
+@pytest.fixture
+def site(cleanup):
+    site = Site()
+    cleanup.callback(site.stop)
+    return site
+
+
+@pytest.fixture
+def server(start_redis):
+    return start_redis()
+
+
+@pytest.fixture
+def open_daemon(start_daemon, server):
+    """Starts a daemon on a port that it has again after a restart."""
+    listen = f"127.0.0.1:{free_port()}"
+
+    def open(**settings):
+        return start_daemon(server, **(_SETTINGS | {"STATUS_LISTEN_ADDR": listen} | settings))
+
+    return open
+
+
+@pytest.fixture
+def proxy(cleanup, open_daemon):
+    """A daemon behind a proxy that injects faults."""
+    proxy = FaultProxy(open_daemon().port)
+    cleanup.callback(proxy.stop)
+    return proxy
+
+
+@pytest.fixture
+def open_tab(browser, site, channel, cleanup):
+    """Opens tabs, and closes all but the first at the end."""
+    first = browser.current_window_handle
+    opened = []
+
+    def close():
+        for tab in opened:
+            tab.run("stream.close()")
+            if tab.handle != first:
+                browser.close()
+        browser.switch_to.window(first)
+
+    cleanup.callback(close)
+
+    def open(target, new=False):
+        tab = Tab(browser, site, target, channel, new=new)
+        opened.append(tab)
+        tab.wait_for_state("live")
+        return tab
+
+    return open
+
+
+@pytest.fixture
+def publish(server, channel, cleanup):
+    """Begins to publish numbers, a hundred a second."""
+
+    def start(**options):
+        numbers = Numbers(server, channel, **options)
+        cleanup.callback(numbers.stop)
+        return numbers.start()
+
+    return start
+
+
+def _settle(tab, numbers):
+    """Publishes one more when all is well again, and waits for it."""
+    numbers.stop()
+    numbers.one()
+    tab.wait_for_message(numbers.last)
+
+
+def _some_more(tab, count=20):
+    """Waits until the page has had so many messages more."""
+    had = len(tab.messages)
+    wait_until(lambda: len(tab.messages) >= had + count, f"{count} more messages")
+
+
+def test_undisturbed_every_message_comes_once_and_no_gap_is_told(proxy, open_tab, publish):
+    tab = open_tab(proxy)
+    numbers = publish()
+    _some_more(tab, 100)
+    _settle(tab, numbers)
+    assert assert_accounted(tab, numbers, first=0) == 0
+    assert tab.gaps == [] and tab.connects == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_restart_of_the_daemon(open_daemon, open_tab, publish, number):
+    daemon = open_daemon()
+    tab = open_tab(daemon)
+    numbers = publish()
+    _some_more(tab)
+    daemon.signal(number)
+    daemon.wait()
+    open_daemon()
+    tab.wait_for_connects(2)
+    _some_more(tab)
+    _settle(tab, numbers)
+    assert_accounted(tab, numbers, first=0)
+    assert tab.closes[0] == (1012 if number == signal.SIGTERM else 1006)
+    assert len(tab.gaps) == 1
+
+
+def test_a_restart_of_redis_leaves_the_socket_and_tells_of_a_gap(
+        open_daemon, server, open_tab, publish):
+    tab = open_tab(open_daemon())
+    numbers = publish()
+    _some_more(tab)
+    server.kill()
+    tab.wait_for_state("outage")
+    server.start()
+    tab.wait_for_state("live")
+    _some_more(tab)
+    _settle(tab, numbers)
+    assert_accounted(tab, numbers, first=0)
+    assert tab.connects == 1
+    assert [gap[0] for gap in tab.gaps] == ["redis_outage"]
+
+
+def test_resets(proxy, open_tab, publish):
+    tab = open_tab(proxy)
+    numbers = publish()
+    for count in range(2, 5):
+        _some_more(tab)
+        proxy.reset()
+        tab.wait_for_connects(count)
+    _some_more(tab)
+    _settle(tab, numbers)
+    assert_accounted(tab, numbers, first=0)
+    assert tab.closes == [1006, 1006, 1006]
+
+
+def test_a_black_hole_is_noticed_and_left(proxy, open_tab, publish):
+    tab = open_tab(proxy)
+    numbers = publish()
+    wait_until(lambda: tab.run("return stream.state") == "live", "the stream")
+    # The interval of the pings is known after some of them.
+    wait_until(lambda: len(tab.messages) >= 250, "two and a half seconds of messages")
+    proxy.black_hole()
+    wait_until(lambda: 0 in tab.closes, "the page to give up")
+    proxy.heal()
+    tab.wait_for_connects(2)
+    _some_more(tab)
+    _settle(tab, numbers)
+    assert_accounted(tab, numbers, first=0)
+
+
+def test_a_page_that_was_frozen_goes_on(proxy, open_tab, publish):
+    """A laptop that sleeps, or a tab that the browser has put to rest: its socket stays open."""
+    tab = open_tab(proxy)
+    numbers = publish()
+    _some_more(tab)
+    tab.command("Page.setWebLifecycleState", state="frozen")
+    begun = len(numbers.times)
+    wait_until(lambda: len(numbers.times) > begun + 200, "two seconds of messages")
+    tab.command("Page.setWebLifecycleState", state="active")
+    _some_more(tab)
+    _settle(tab, numbers)
+    assert assert_accounted(tab, numbers, first=0) == 0
+    assert tab.connects == 1 and tab.gaps == []
+
+
+def test_a_page_that_was_frozen_while_its_socket_ended_comes_back(proxy, open_tab, publish):
+    tab = open_tab(proxy)
+    numbers = publish()
+    _some_more(tab)
+    tab.command("Page.setWebLifecycleState", state="frozen")
+    proxy.reset()
+    begun = len(numbers.times)
+    wait_until(lambda: len(numbers.times) > begun + 100, "a second of messages")
+    tab.command("Page.setWebLifecycleState", state="active")
+    tab.wait_for_connects(2)
+    _some_more(tab)
+    _settle(tab, numbers)
+    assert_accounted(tab, numbers, first=0)
+
+
+def test_a_page_whose_thread_is_busy_is_not_taken_for_silent(proxy, open_tab, publish):
+    tab = open_tab(proxy)
+    numbers = publish()
+    wait_until(lambda: len(tab.messages) >= 250, "two and a half seconds of messages")
+    # Three times as long as the silence that it would take for the end.
+    tab.run("const end = performance.now() + 3000; while (performance.now() < end);")
+    _some_more(tab)
+    _settle(tab, numbers)
+    assert assert_accounted(tab, numbers, first=0) == 0
+    assert tab.connects == 1
+
+
+def test_two_tabs_each_have_every_message(proxy, open_tab, publish, browser):
+    first = open_tab(proxy)
+    second = open_tab(proxy, new=True)
+    numbers = publish()
+    _some_more(second)
+    proxy.reset()
+    # The first is in the background, where its timers come once a second.
+    second.wait_for_connects(2)
+    wait_until(lambda: first.connects >= 2, "the first tab to come back")
+    _some_more(second)
+    _settle(second, numbers)
+    for tab in (first, second):
+        tab.wait_for_message(numbers.last)
+        assert_accounted(tab, numbers, first=0)
+
+
+def test_offline_and_online_again_cuts_the_wait_short(proxy, open_tab, publish):
+    tab = open_tab(proxy)
+    numbers = publish()
+    _some_more(tab)
+    tab.command("Network.enable")
+    offline = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    tab.command("Network.emulateNetworkConditions", **offline)
+    proxy.reset()
+    wait_until(lambda: len(tab.closes) >= 4, "four attempts in vain")
+    tab.command("Network.emulateNetworkConditions", **(offline | {"offline": False}))
+    # After four failures the wait is up to 16 s; the word of the browser makes it one second.
+    tab.wait_for_connects(5, timeout=5)
+    _some_more(tab)
+    _settle(tab, numbers)
+    assert_accounted(tab, numbers, first=0)
+
+
+def test_a_page_from_the_cache_of_pages_goes_on_where_it_was(
+        proxy, open_tab, publish, browser, site):
+    tab = open_tab(proxy)
+    numbers = publish()
+    _some_more(tab)
+    tab.run("window.isTheSame = true")
+    browser.get(f"http://{site.address}/deployed.html#x:y")
+    browser.back()
+    wait_until(lambda: tab.run("return window.isTheSame"), "the page as it was")
+    tab.wait_for_connects(2)
+    _some_more(tab)
+    _settle(tab, numbers)
+    assert_accounted(tab, numbers, first=0)
+
+
+def test_a_query_is_nothing_to_a_service_that_knows_none(proxy, open_tab, publish):
+    """The client's own word where nothing can be resumed: it tells of every absence."""
+    tab = open_tab(proxy)
+    tab.run("""
+        stream.close();
+        window.plain = [];
+        window.other = StatusStream.connect(url, run, channel, {
+          resume: false, onMessage: (data) => plain.push(data), onGap: (gap) => plain.push(gap.reason),
+        });""")
+    wait_until(lambda: tab.run("return other.state") == "live", "the other stream")
+    publish()
+    wait_until(lambda: tab.run("return plain.length") > 5, "messages")
+    proxy.reset()
+    wait_until(lambda: "reconnect" in tab.run("return plain"), "a gap of the client's own")
+    tab.run("other.close()")
