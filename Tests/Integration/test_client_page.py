@@ -166,7 +166,8 @@ def test_a_black_hole_is_noticed_and_left(proxy, open_tab, publish):
 
 
 def test_a_page_that_was_frozen_goes_on(proxy, open_tab, publish):
-    """A laptop that sleeps, or a tab that the browser has put to rest: its socket stays open."""
+    """A laptop that sleeps, or a tab that the browser has put to rest. Chromium reads on for the
+    page meanwhile, and when it wakes it ends the socket with what it has not handed over."""
     tab = open_tab(proxy)
     numbers = publish()
     _some_more(tab)
@@ -174,10 +175,10 @@ def test_a_page_that_was_frozen_goes_on(proxy, open_tab, publish):
     begun = len(numbers.times)
     wait_until(lambda: len(numbers.times) > begun + 200, "two seconds of messages")
     tab.command("Page.setWebLifecycleState", state="active")
+    tab.wait_for_connects(2)
     _some_more(tab)
     _settle(tab, numbers)
-    assert assert_accounted(tab, numbers, first=0) == 0
-    assert tab.connects == 1 and tab.gaps == []
+    assert_accounted(tab, numbers, first=0)
 
 
 def test_a_page_that_was_frozen_while_its_socket_ended_comes_back(proxy, open_tab, publish):
