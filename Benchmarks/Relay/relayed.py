@@ -102,7 +102,8 @@ def counted(binary, flags, folder, redis_port, messages, burst):
     environment = {
         "PATH": "/usr/bin:/bin", "SWIFT_BACKTRACE": "enable=no",
         "STATUS_LISTEN_ADDR": "127.0.0.1:0", "STATUS_REDIS_URL": f"redis://127.0.0.1:{redis_port}",
-        "STATUS_LOG_LEVEL": "info", "STATUS_PING_INTERVAL": "1h", "STATUS_PONG_TIMEOUT": "2h",
+        "STATUS_LOOPS": "1", "STATUS_LOG_LEVEL": "info", "STATUS_PING_INTERVAL": "1h",
+        "STATUS_PONG_TIMEOUT": "2h",
         "STATUS_WRITE_TIMEOUT": "1m", "STATUS_REDIS_REQUEST_TIMEOUT": "1m"}
     command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", binary, *flags]
     with open(folder / "errors", "wb") as errors, process(

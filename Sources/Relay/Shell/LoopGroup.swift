@@ -64,7 +64,7 @@ final class LoopGroup: Sendable {
         _ loop: Int, _ settings: Settings,
         _ makeTLS: @escaping @Sendable (Settings) throws(TLSFileError) -> TLSContext?
     ) -> String? {
-        let isStarted = Thread.start { [self] in
+        let isStarted = Thread.start(named: "loop \(loop)") { [self] in
             let fatal = serve(loop, settings, makeTLS)
             guard let fatal else { return }
             share.loops[loop].hasEnded = true

@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// Threads of the process beside the event loops; they block every signal.
+/// Threads of the process beside its first; they block every signal but those of a fault of their own.
 enum Thread {
     private final class Start: Sendable {
         let body: @Sendable () -> Void
@@ -9,10 +9,15 @@ enum Thread {
     }
 
     /// Runs `body` in a new detached thread; false where the system has none to give.
-    static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
+    ///
+    /// The name, of at most 15 bytes, is what `top -H` shows; without one it is the process's.
+    static func start(
+        named name: String? = nil, _ body: @escaping @Sendable () -> Void
+    ) -> Bool {
         var all = sigset_t()
         var former = sigset_t()
         unsafe sigfillset(&all)
+        for fault in FaultSignals.all { unsafe sigdelset(&all, fault) }
         unsafe pthread_sigmask(SIG_SETMASK, &all, &former)
         defer { unsafe pthread_sigmask(SIG_SETMASK, &former, nil) }
         var attributes = pthread_attr_t()
@@ -30,6 +35,7 @@ enum Thread {
                 return nil
             }, start.toOpaque())
         if result != 0 { unsafe start.release() }
+        if result == 0, let name { _ = unsafe pthread_setname_np(thread, name) }
         return result == 0
     }
 

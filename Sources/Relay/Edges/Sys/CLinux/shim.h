@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+int pthread_setname_np(pthread_t thread, const char *name);
 int sched_getaffinity(pid_t process, size_t size, unsigned long *mask);
 
 #endif
