@@ -224,7 +224,7 @@ def test_what_has_ended_is_remembered_with_its_reason_and_its_ledger(
         administered, open_page, raw, channel):
     redis, daemon = administered()
     page = open_page(daemon, channel).live()
-    link = _connections(daemon)[0]["link"]
+    link = _connections(daemon, "?state=open")[0]["link"]
     redis.publish(channel, "one")
     page.status()
     page.close(1000)
@@ -427,7 +427,7 @@ def test_it_answers_while_the_daemon_drains(administered, open_page, channel):
         lambda: (found := http_get(daemon.admin_port, "/ready")).status == 503 and found,
         "/ready to answer 503")
     assert json.loads(answer.body) == ["draining"]
-    assert len(_connections(daemon)) == 1
+    assert len(_connections(daemon, "?state=open")) == 1
     assert daemon.wait() == 0
 
 

@@ -29,8 +29,10 @@ import Testing
     /// The texts of a member, in the order in which they stand.
     private static func values(_ name: String, in body: String) -> [String] {
         body.split(separator: "\n").compactMap { line in
-            guard let start = line.firstRange(of: "\"\(name)\":") else { return nil }
-            return String(line[start.upperBound...].prefix { $0 != "," && $0 != "}" })
+            let parts = String(line).split(
+                separator: "\"\(name)\":", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2 else { return nil }
+            return String(parts[1].prefix { $0 != "," && $0 != "}" })
         }
     }
 
