@@ -70,16 +70,18 @@ soak: release test-tools
 	@STATUS2_SOAK_MINUTES=$(SOAK_MINUTES) $(CHAOS) -q -m soak
 
 # status2-load against the daemon's default settings: 300 pages at the mission's cadence, SCALE_PAGES
-# (9,000) over a restart of Redis, one of the daemon and a pause, and as many for SCALE_MINUTES (10).
+# (9,000) over a restart of Redis, one of the daemon and a pause, 1,000 that lose their connections at
+# random, and SCALE_PAGES for SCALE_MINUTES (10).
 # A process needs two descriptors for each page, and some more. Scripts/scale NAME does one of them.
 scale: release load-tool
-	@Scripts/require redis-server python3
+	@Scripts/require redis-server python3 nodejs
 	@Scripts/scale
 
-# 6,000 pages for 30 seconds, which `make test` includes.
+# 6,000 pages for 30 seconds, and 100 that lose their connections for 20, which `make test` includes.
 scale-quick: release load-tool
-	@Scripts/require redis-server python3
+	@Scripts/require redis-server python3 nodejs
 	@Scripts/scale quick
+	@Scripts/scale resume-quick
 
 # All 301 cases of the Autobahn suite, in both roles; a failure where the suite cannot be had.
 conformance: ws-echo

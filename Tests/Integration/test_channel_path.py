@@ -18,6 +18,8 @@ ACCEPTED = {
     "/;:-": ";:-",
     "/run:channel?": "run:channel",
     "/run:channel?a=b:c": "run:channel",
+    "/run:channel?resume=1": "run:channel",
+    "/run:channel?resume=1f00-7": "run:channel",
     "/health:x": "health:x",
     "/" + "r" * 400 + ":c": "r" * 400 + ":c",
 }

@@ -208,6 +208,17 @@ def test_a_page_whose_thread_is_busy_is_not_taken_for_silent(proxy, open_tab, pu
     assert tab.connects == 1
 
 
+def test_a_page_that_is_slow_with_each_message_hears_all_of_them(proxy, open_tab, publish):
+    tab = open_tab(proxy)
+    # Half as fast as they come.
+    tab.run("work = () => { const end = performance.now() + 20; while (performance.now() < end); };")
+    numbers = publish()
+    wait_until(lambda: len(numbers.times) > 150, "a second and a half of messages")
+    _settle(tab, numbers)
+    assert assert_accounted(tab, numbers, first=0) == 0
+    assert tab.connects == 1
+
+
 def test_two_tabs_each_have_every_message(proxy, open_tab, publish, browser):
     first = open_tab(proxy)
     second = open_tab(proxy, new=True)
@@ -254,6 +265,20 @@ def test_a_page_from_the_cache_of_pages_goes_on_where_it_was(
     _some_more(tab)
     _settle(tab, numbers)
     assert_accounted(tab, numbers, first=0)
+
+
+def test_the_client_is_an_es_module_too(browser, site, proxy, channel):
+    browser.get(f"http://{site.address}/module.html")
+    state = browser.execute_async_script("""
+        const [url, run, channel, done] = arguments;
+        import("/status-stream.mjs").then(({ connect }) => {
+          const stream = connect(url, run, channel, { onState: (state) => {
+            if (state !== "live") return;
+            stream.close();
+            done(stream.state);
+          } });
+        }, (error) => done(String(error)));""", f"ws://{proxy.address}/", *channel.split(":"))
+    assert state == "closed"
 
 
 def test_a_query_is_nothing_to_a_service_that_knows_none(proxy, open_tab, publish):

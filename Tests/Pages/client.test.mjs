@@ -225,6 +225,17 @@ describe("coming back", () => {
       assert.equal(page.state, "closed", name);
       assert.equal(page.timerCount, 0);
     }
+    const behindGap = new Page();
+    behindGap.open({ onGap: () => behindGap.stream.close() }).live();
+    behindGap.socket.end();
+    behindGap.pass(1000);
+    behindGap.live();
+    assert.equal(behindGap.state, "closed", "a gap of the client's own");
+    const inOutage = new Page();
+    inOutage.open({ onGap: () => inOutage.stream.close() }).live("e-0");
+    inOutage.socket.say({ type: "outage", since_ms: 5 });
+    inOutage.socket.say({ type: "gap", reason: "redis_outage" });
+    assert.equal(inOutage.state, "closed", "a gap that ends an outage");
     for (const last of ["open", "live", "waiting"]) {
       const states = [];
       const page = new Page();

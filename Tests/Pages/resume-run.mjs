@@ -138,12 +138,11 @@ class Page {
 /** A page that knows nothing of resume: each frame is as it always was. */
 function plainPage() {
   const socket = new TestSocket(`${values.url}/${channels[0]}`);
-  let next;
+  let next = 0;
   socket.onopen = () => socket.send('{"type":"init"}');
   socket.onclose = (event) => socket.isOver || fail(`the plain page was closed with ${event.code}`);
   socket.onmessage = ({ data }) => {
     if (data === '{"type":"ping"}') return socket.send('{"type":"pong"}');
-    next ??= begun.length - 1;
     if (data !== `{"type":"status","data":"${next}"}`) fail(`the plain page got ${data} for ${next}`);
     figures.plain_heard += 1;
     next += 1;

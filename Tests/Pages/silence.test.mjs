@@ -46,7 +46,7 @@ describe("silence", () => {
     page.beat(300, 1);
     page.beat(5000, 1);
     page.pass(20_000);
-    assert.equal(page.state, "live");
+    assert.deepEqual([page.state, page.sockets.length], ["live", 1]);
     page.socket.say({ type: "ping" });
     page.beat(5000, 2);
     silenceEnds(page, 10_000);
@@ -196,6 +196,8 @@ describe("the browser's word", () => {
       happen(page);
       page.pass(500);
       assert.equal(page.sockets.length, length + 1);
+      page.socket.end();
+      assert.equal(page.states.at(-1)[1].delay, 500, "and begins the waits anew");
     });
 
     test(`that it is ${what} has the socket asked for a sign of life`, () => {

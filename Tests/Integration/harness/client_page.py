@@ -9,11 +9,14 @@ import urllib.parse
 
 from harness.waiting import wait_until
 
-_FOLDERS = {
-    "/page.html": pathlib.Path(__file__).parent / "client_page.html",
-    "/deployed.html": pathlib.Path(__file__).parent / "deployed_page.html",
-    "/status-stream.js":
-        pathlib.Path(__file__).resolve().parents[3] / "Clients/js/status-stream.js",
+_PAGES = pathlib.Path(__file__).parent
+_CLIENT = pathlib.Path(__file__).resolve().parents[3] / "Clients/js"
+_FILES = {
+    "/page.html": _PAGES / "client_page.html",
+    "/deployed.html": _PAGES / "deployed_page.html",
+    "/module.html": pathlib.Path("/dev/null"),
+    "/status-stream.js": _CLIENT / "status-stream.js",
+    "/status-stream.mjs": _CLIENT / "status-stream.mjs",
 }
 
 CLOCK_SLACK_MS = 250
@@ -22,9 +25,9 @@ CLOCK_SLACK_MS = 250
 
 class _Files(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        file = _FOLDERS.get(self.path.split("?")[0])
+        file = _FILES.get(self.path.split("?")[0])
         self.send_response(200 if file else 404)
-        kind = "text/javascript" if self.path.endswith(".js") else "text/html"
+        kind = "text/javascript" if self.path.endswith("js") else "text/html"
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
         self.end_headers()
         if file:
