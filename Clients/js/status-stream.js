@@ -27,6 +27,7 @@ let failures=0;
 let isOpen,isLive,wasLive=false;
 let askedFor;
 let last="";
+let offered="";
 let isBehindGap=false;
 let seen=0;
 let heard=0;
@@ -55,6 +56,7 @@ if(settings.resume)target.searchParams.set("resume",last||1);
 const made=socket=new root.WebSocket(target.href);
 isOpen=isLive=isBehindGap=isProbed=false;
 pinged=0;
+offered="";
 seen=now();
 made.onopen=()=>{
 isOpen=true;
@@ -102,6 +104,7 @@ if(isFresh(frame.id))tell("onMessage",frame.data,frame);
 }else if(frame.type==="outage")become("outage",frame);
 else if(frame.type==="gap"){
 isBehindGap=true;
+if(frame.reason==="resume")isFresh(offered);
 tell("onGap",frame);
 if(frame.reason==="redis_outage")endOutage();
 }else if(frame.type==="hangup"&&!settings.returnAfterHangup)close("hangup");
@@ -132,6 +135,7 @@ tell("onPing");
 learn(seen-pinged);
 pinged=seen;
 if(frame.id){
+offered=frame.id;
 if(isBehindGap||split(frame.id)[0]!==split(last)[0])isFresh(frame.id);
 endOutage();
 }

@@ -106,6 +106,15 @@ describe("a gap", () => {
     assert.equal(gone(page).socket.resume, "e-90");
   });
 
+  test("moves the position where the ping with it comes before, too", () => {
+    const page = gone(new Page().open().live("e-1")).live("e-90");
+    page.socket.say(resumeGap);
+    assert.equal(gone(page).socket.resume, "e-90");
+    const other = gone(new Page().open().live("e-1")).live("e-90");
+    other.socket.say({ type: "gap", reason: "redis_outage", from_ms: 5, to_ms: 9 });
+    assert.equal(gone(other).socket.resume, "e-1", "of what is resumed it may have to hear more");
+  });
+
   test("never moves the position back", () => {
     const page = new Page().open().live("e-1");
     page.socket.say({ type: "gap", reason: "redis_outage", from_ms: 5, to_ms: 9 });

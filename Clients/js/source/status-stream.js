@@ -32,6 +32,7 @@
     let isOpen, isLive, wasLive = false;
     let askedFor; // the id that this socket resumes behind
     let last = ""; // the id of the last message
+    let offered = ""; // the position in the last ping that had one
     let isBehindGap = false;
     let seen = 0; // when the last frame came
     let heard = 0; // the same of a live stream, in Unix time
@@ -64,6 +65,7 @@
       const made = socket = new root.WebSocket(target.href);
       isOpen = isLive = isBehindGap = isProbed = false;
       pinged = 0;
+      offered = "";
       seen = now();
       made.onopen = () => {
         isOpen = true;
@@ -119,6 +121,7 @@
       } else if (frame.type === "outage") become("outage", frame);
       else if (frame.type === "gap") {
         isBehindGap = true;
+        if (frame.reason === "resume") isFresh(offered);
         tell("onGap", frame);
         if (frame.reason === "redis_outage") endOutage();
       } else if (frame.type === "hangup" && !settings.returnAfterHangup) close("hangup");
@@ -156,6 +159,7 @@
       pinged = seen;
       // The id of a ping is a position. Messages up to it may be on their way, or lie in a gap.
       if (frame.id) {
+        offered = frame.id;
         if (isBehindGap || split(frame.id)[0] !== split(last)[0]) isFresh(frame.id);
         endOutage();
       }
