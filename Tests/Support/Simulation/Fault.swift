@@ -10,14 +10,16 @@ enum Fault: Int, CaseIterable {
     // The network.
     case latency, loss, narrowPath, browserPathDead, redisPathDead, redisReset
     // Names.
-    case lookUpFailure, lookUpHang, deadAddress
+    case lookUpFailure, lookUpHang, deadAddress, addressChange
     // Redis.
     case redisRestart, redisStall, redisErrors, redisGarbage, redisKill, redisLoading, redisOld
-    case redisOverrun
+    case redisOverrun, redisNoPermission, failover
     // Browsers.
     case slowPage, stallingPage, silentPage, vanishingPage, leavingPage, maliciousPage, plainRequest
     // What is sent.
     case oversizedPayload, burst, oddPayload
+    // The daemon.
+    case daemonRestart
 
     /// Whether the fault begins again and again, each time for a while, instead of always being
     /// there.
@@ -26,18 +28,18 @@ enum Fault: Int, CaseIterable {
         case .suspend, .standstill, .interruptedWait, .wallJump, .descriptorsExhausted,
             .browserPathDead, .redisPathDead, .redisReset, .lookUpFailure, .lookUpHang,
             .redisRestart, .redisStall, .redisErrors, .redisGarbage, .redisKill, .redisLoading,
-            .redisOverrun, .burst:
+            .redisOverrun, .burst, .addressChange, .redisNoPermission, .failover, .daemonRestart:
             true
         default: false
         }
     }
 
-    /// Whether a link to Redis may be lost by it.
+    /// Whether any link to Redis may be lost by it, and not that of a single channel alone.
     var harmsLinks: Bool {
         switch self {
         case .redisPathDead, .redisReset, .lookUpFailure, .lookUpHang, .redisRestart, .redisStall,
             .redisErrors, .redisGarbage, .redisKill, .redisLoading, .redisOverrun,
-            .descriptorsExhausted, .loss, .narrowPath:
+            .descriptorsExhausted, .loss, .narrowPath, .addressChange, .failover:
             true
         default: false
         }
@@ -46,7 +48,7 @@ enum Fault: Int, CaseIterable {
     /// Whether a page that does nothing wrong may lose its connection by it.
     var harmsPages: Bool {
         switch self {
-        case .browserPathDead, .loss, .narrowPath, .burst, .smallBuffers: true
+        case .browserPathDead, .loss, .narrowPath, .burst, .smallBuffers, .daemonRestart: true
         default: false
         }
     }

@@ -43,6 +43,15 @@ extension Page {
     private func noteLive() {
         guard !told.isLive else { return }
         told.isLive = true
+        if channel.subscribedAt == 0 {
+            world.fail("page \(index) was pinged, and nobody has ever subscribed to its channel")
+        }
+        if isBlameless, world.stage != .ending,
+            !world.plan.faults.list.contains(where: { $0.harmsLinks }),
+            world.redis.subscriberCount(of: channel) == 0
+        {
+            world.fail("page \(index) was pinged, and Redis knows of no subscription")
+        }
         if told.last == nil { told.last = channel.count }
     }
 
@@ -88,7 +97,7 @@ extension Page {
         world.note(.notice, index, Int(to))
         told.gaps.append(from...to)
         // A page that was let in without its subscription may have missed something by that.
-        if told.isLive,
+        if told.isLive, channel !== world.denied,
             !world.plan.faults.list.contains(where: { $0.harmsLinks || $0 == .oversizedPayload })
         {
             world.fail("page \(index) was told of a loss, and Redis was well all the time")

@@ -45,6 +45,8 @@ final class Page {
     var behaviour: Behaviour
     /// Whether it has always done what the script does.
     let isDeployed: Bool
+    /// Whether its machine takes bytes slowly, and the daemon's kernel holds few of them.
+    private(set) var isSlow = false
     var state = State.away
     private(set) var connection: Connection?
     private var attempt = 0
@@ -74,6 +76,10 @@ final class Page {
         if plan.faults.contains(.narrowPath), world.actorDice.chance(0.5) {
             path.bytesPerSecond = world.actorDice.pick(of: [2000, 20_000, 1_000_000])
         }
+        if plan.faults.contains(.slowPage), world.actorDice.chance(0.3) {
+            isSlow = true
+            path.bytesPerSecond = world.actorDice.pick(of: [100, 400, 2000])
+        }
         let spread: Nanoseconds = .seconds(plan.pages > 1000 ? 10 : 2)
         world.plan(.browser, in: world.actorDice.around(spread), index, Act.connect.rawValue)
     }
@@ -101,7 +107,7 @@ final class Page {
 
     /// Whether neither it nor the way to it can be a reason to end its connection.
     var isBlameless: Bool {
-        isDeployed && path.loss == 0 && path.bytesPerSecond == nil
+        isDeployed && path.loss == 0 && path.bytesPerSecond == nil && channel !== world.denied
             && !world.plan.faults.list.contains { $0.harmsPages }
     }
 
@@ -368,6 +374,17 @@ final class Page {
         endOfConnection(0)
     }
 
+    /// Its reader closes it, and does not come back.
+    func leaveForGood() {
+        guard behaviour == .deployed, state == .open, let connection else { return }
+        var frame: [UInt8] = []
+        FrameEncoder.appendClose(code: 1001, mask: 7, to: &frame)
+        send(frame)
+        world.closePeer(connection)
+        state = .finished
+        endOfConnection(0)
+    }
+
     private func sendPlainRequest() {
         let paths = ["/health", "/ready", "/metrics", "/", "/bad", "/run:status", "/console"]
         let path = world.actorDice.pick(of: paths)
@@ -409,6 +426,7 @@ final class Page {
         path.isDead = false
         path.loss = 0
         path.bytesPerSecond = nil
+        isSlow = false
         readAgain()
         // What it has not answered so far it answers now.
         if former == .silent || former == .late, state == .open { say(#"{"type":"pong"}"#) }

@@ -44,17 +44,18 @@ struct Plan {
         faults = Self.drawFaults(&dice)
         // Most worlds are small, so that many of them fit into a minute; some are large.
         switch dice.pick(0...199) {
-        case 0: pages = dice.pick(2000...6000)
+        case 0: pages = dice.chance(0.2) ? dice.pick(6000...20_000) : dice.pick(1000...6000)
         case 1...9: pages = dice.pick(100...400)
         case 10...79: pages = dice.pick(8...40)
         default: pages = dice.pick(1...8)
         }
-        channels = max(1, dice.chance(0.7) ? pages : pages / dice.pick(1...8))
+        // One connection of the broker's may have 10,000 subscriptions.
+        channels = min(9000, max(1, dice.chance(0.7) ? pages : pages / dice.pick(1...8)))
         let longest: Int64 = pages > 1000 ? 20 : pages > 60 ? 60 : 600
         duration = dice.span(.seconds(10), .seconds(longest))
         faultInterval = dice.span(.seconds(2), .seconds(60))
         messageInterval = dice.span(
-            .milliseconds(pages > 60 ? 2000 : 50), .seconds(20))
+            .milliseconds(pages > 6000 ? 15_000 : pages > 60 ? 2000 : 50), .seconds(20))
         payloadLength = dice.pick(of: [10, 60, 60, 300, 3000])
         mischief = dice.pick(of: [0.01, 0.05, 0.3])
         latency = dice.span(.milliseconds(0) + Nanoseconds(50_000), .milliseconds(80))
@@ -63,7 +64,12 @@ struct Plan {
             pages = changed
             channels = min(channels, changed)
         }
-        if let changed = change.faults { faults = changed }
+        if let changed = change.faults {
+            faults = changed
+            settings.redis.address =
+                changed.contains(.failover)
+                ? Failover.address : .tcp(host: "redis.test", port: World.redisPort)
+        }
         if let seconds = change.seconds { duration = .seconds(seconds) }
         if !faults.contains(.latency) { latency = Nanoseconds(200_000) }
         if faults.contains(.oversizedPayload) {
@@ -101,10 +107,13 @@ struct Plan {
         settings.shutdownTimeout = dice.pick(of: [.seconds(15), .seconds(3)])
         settings.acceptRate = dice.pick(of: [1000, 1000, 0, 50])
         settings.memoryBudget = dice.pick(of: [256 << 20, 256 << 20, 256 << 20, 4 << 20])
+        // A page holds a block of memory for the last byte that its kernel has not taken.
+        settings.memoryBudget = max(settings.memoryBudget, pages * 8192)
         settings.metricsEnabled = true
         // Dice of its own: what else the seed makes of the world stays as it was.
         var placement = Dice(seed: seed, 6)
         settings.redisSubscriptions = placement.chance(0.4) ? .shared : .dedicated
+        if faults.contains(.failover) { settings.redis.address = Failover.address }
         if pages > 1000 {
             settings.redisDialRate = 2000
             settings.acceptRate = 0

@@ -8,7 +8,7 @@ struct Record {
         case wait, accept, listen, look, dial, decided, read, write, endSending, close, reset
         case arrival, request, opened, ping, message, notice, hangup, closeFrame, pageEnd
         case command, subscribed, publish, sessionEnd, redis, fault, standstill, suspend, wall
-        case stage, dialFailed
+        case stage, dialFailed, failover, moved, killed
     }
 
     fileprivate struct Entry {
@@ -105,6 +105,9 @@ extension Record.Entry {
         case .suspend: "the machine sleeps for \(first / 1_000_000) ms"
         case .wall: "the wall clock jumps by \(first / 1_000_000) ms"
         case .stage: "stage \(first)"
+        case .failover: "the master is at port \(first), and all Sentinels know in \(second) ms"
+        case .moved: "redis moves to host \(first)"
+        case .killed: "the daemon is killed, for \(first) ms"
         }
     }
 }

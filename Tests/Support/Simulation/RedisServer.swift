@@ -20,8 +20,8 @@ final class RedisServer {
         let connection: Connection
         var state: BrokerSession
         var input: [UInt8] = []
-        /// Bytes that wait, while the network does not take them.
-        var isCut = false
+        /// The channels whose subscription it has refused to end.
+        var keeps: Set<Int> = []
 
         init(_ connection: Connection, _ state: BrokerSession) {
             self.connection = connection
@@ -41,6 +41,8 @@ final class RedisServer {
     /// The descriptors of the sessions, in the order of their beginning.
     private var order: [Int32] = []
     private(set) var condition = Condition.well
+    /// Which of the servers is the master.
+    var failover = Failover()
     /// What tells the present condition from former ones.
     private var conditionNumber = 0
     /// How long the daemon will stand still with it.
@@ -63,14 +65,21 @@ final class RedisServer {
     // MARK: - Connections
 
     func accepts(_ connection: Connection) -> Bool {
-        guard condition != .down else { return false }
+        guard condition != .down || Self.isSentinel(connection) else { return false }
         sessions[connection.descriptor] = Session(connection, broker.makeSession())
         order.append(connection.descriptor)
         return true
     }
 
+    /// A Sentinel goes on, whatever becomes of the server.
+    private static func isSentinel(_ connection: Connection) -> Bool {
+        Failover.sentinels.contains(connection.port)
+    }
+
     func room(on connection: Connection) -> Int {
-        guard condition == .stalled, let session = sessions[connection.descriptor] else {
+        guard condition == .stalled, !Self.isSentinel(connection),
+            let session = sessions[connection.descriptor]
+        else {
             return .max
         }
         return max(0, Self.window - session.input.count)
@@ -80,7 +89,7 @@ final class RedisServer {
         guard let session = sessions[connection.descriptor] else { return }
         session.input += bytes
         if condition == .well { standStillWithDaemon() }
-        if condition != .stalled { serve(session) }
+        if condition != .stalled || Self.isSentinel(connection) { serve(session) }
     }
 
     /// One machine has both: Redis is slow, then both stand still, and the answer comes when only a
@@ -132,6 +141,13 @@ final class RedisServer {
         for name in session.state.channels { world.channel(named: name)?.brokenAt = world.clock }
     }
 
+    /// The clients that are still there, in the order of their beginning.
+    var livingSessions: [Session] {
+        order.compactMap { sessions[$0] }.filter {
+            !$0.connection.isClosed && !$0.connection.isFailed
+        }
+    }
+
     private func forget(_ descriptor: Int32) {
         guard let session = sessions.removeValue(forKey: descriptor) else { return }
         world.note(.sessionEnd, Int(descriptor))
@@ -181,7 +197,12 @@ final class RedisServer {
         let name = String(decoding: words[0], as: UTF8.self).uppercased()
         world.note(.command, Int(session.connection.descriptor), words.count)
         var reply = RESPEncoder(version: session.state.version)
-        if let wrong = mischief(name) {
+        if let wrong = mischief(name, words) {
+            if name == "UNSUBSCRIBE", words.count > 1, case .error = wrong,
+                let channel = world.channel(named: words[1])
+            {
+                session.keeps.insert(channel.index)
+            }
             switch wrong {
             case .error(let text): reply.simpleError(text)
             case .bytes(let bytes): return world.send(bytes, on: session.connection)
@@ -189,22 +210,29 @@ final class RedisServer {
             }
             return world.send(reply.bytes, on: session.connection)
         }
+        if answersOtherwise(name, words, session, &reply) {
+            return world.send(reply.bytes, on: session.connection)
+        }
         let action = broker.execute(
             arguments, of: input.span, by: Self.id(session.connection.descriptor),
             session: &session.state, reply: &reply)
-        if name == "SUBSCRIBE", words.count > 1 {
-            let channel = world.channel(named: words[1])
-            channel?.subscribedAt = world.clock
-            world.note(
-                .subscribed, Int(session.connection.descriptor), channel?.index ?? -1)
-            if channel == nil, words[1] != LinkPurpose.probe.channel {
-                world.fail("the daemon subscribed to a channel of nobody")
-            }
+        if name == "SUBSCRIBE" {
+            for word in words.dropFirst() { noteSubscription(to: word, session) }
         }
         // The greeting ends with one of them, and the dial with the greeting.
         if name == "SUBSCRIBE" || name == "PING" { world.dialEnds(session.connection) }
         world.send(reply.bytes, on: session.connection)
         if action == .close { drop(session, reset: false) }
+    }
+
+    private func noteSubscription(to name: [UInt8], _ session: Session) {
+        let channel = world.channel(named: name)
+        channel?.subscribedAt = world.clock
+        if let channel { session.keeps.remove(channel.index) }
+        world.note(.subscribed, Int(session.connection.descriptor), channel?.index ?? -1)
+        if channel == nil, name != LinkPurpose.probe.channel {
+            world.fail("the daemon subscribed to a channel of nobody")
+        }
     }
 
     private enum Wrong {
@@ -214,8 +242,14 @@ final class RedisServer {
     }
 
     /// What is answered in place of the right answer.
-    private func mischief(_ name: String) -> Wrong? {
+    private func mischief(_ name: String, _ words: [[UInt8]]) -> Wrong? {
+        if name == "SENTINEL" { return nil }
         if isOld, name == "HELLO" { return .error("ERR unknown command 'HELLO'") }
+        if name == "SUBSCRIBE", world.active.contains(.redisNoPermission),
+            let denied = world.denied, words.contains(denied.name)
+        {
+            return .error("NOPERM No permissions to access a channel")
+        }
         if condition == .loading { return .error("LOADING Redis is loading its data set") }
         if world.active.contains(.redisErrors), world.faultDice.chance(0.5) {
             return .error(
@@ -312,7 +346,7 @@ final class RedisServer {
         }
     }
 
-    private func dropAll() {
+    func dropAll() {
         let reset = world.faultDice.chance(0.5)
         for descriptor in order {
             if let session = sessions[descriptor] { drop(session, reset: reset) }

@@ -20,7 +20,11 @@ final class Simulation {
         var lines: [String] = []
     }
 
+    /// How long a process that has ended at its start is down, as `Restart=always` has it.
+    private static let restartWait = Nanoseconds.seconds(1)
+
     private let world: World
+    private let log: (String) -> any LogHandler
     private var relay: Relay<SimulatedSys>
     private var checks: Checks
 
@@ -30,14 +34,30 @@ final class Simulation {
     ) {
         world = World(plan)
         world.record.kept = lines
-        relay = Relay(
+        self.log = log
+        relay = Self.makeRelay(plan, in: world, log)
+        checks = Checks(plan)
+    }
+
+    private static func makeRelay(
+        _ plan: Plan, in world: World, _ log: @escaping (String) -> any LogHandler
+    ) -> Relay<SimulatedSys> {
+        var relay = Relay(
             sys: SimulatedSys(world: world), settings: plan.settings,
             options: RelayOptions(
                 connectionLimit: plan.connectionLimit, clientLimit: 2 * plan.connectionLimit,
                 version: "simulated"),
             log: RelayLog(log))
         relay.loop.timerLimit = plan.timerLimit
-        checks = Checks(plan)
+        return relay
+    }
+
+    /// The process is killed, or has ended at its start, and another one begins after a while.
+    private func startAgain(after span: Nanoseconds) {
+        world.killDaemon(for: span)
+        relay = Self.makeRelay(world.plan, in: world, log)
+        checks = Checks(world.plan)
+        relay.start()
     }
 
     /// Runs to the end.
@@ -53,7 +73,14 @@ final class Simulation {
             }
             if case .stopped(let fatal) = relay.phase {
                 checks.lookAtEnd(relay, fatal: fatal, in: world)
-                isStopped = true
+                // Its supervisor starts it again.
+                if fatal != nil, world.stage != .ending, world.violation == nil {
+                    startAgain(after: Self.restartWait)
+                } else {
+                    isStopped = true
+                }
+            } else if let span = world.restart {
+                startAgain(after: span)
             }
             if world.clock > world.stopLimit, !isStopped {
                 world.fail("the daemon was asked to end and has not")

@@ -63,9 +63,25 @@ extension World {
         case .redisStall: redis.become(.stalled, for: span)
         case .redisLoading: redis.become(.loading, for: span)
         case .redisKill: redis.killOne(reset: faultDice.chance(0.5))
+        case .redisNoPermission, .addressChange, .failover, .daemonRestart:
+            beginChange(fault, for: span)
         case .burst:
             channels[faultDice.pick(0...channels.count - 1)]
                 .beginBurst(of: faultDice.pick(10...1000), in: self)
+        default: break
+        }
+    }
+
+    private func beginChange(_ fault: Fault, for span: Nanoseconds) {
+        switch fault {
+        case .addressChange:
+            redisHost = Self.hosts.first { $0 != redisHost } ?? redisHost
+            note(.moved, redisHost)
+            redis.dropAll()
+        case .failover: redis.failOver(agreed: span)
+        case .daemonRestart:
+            restart = faultDice.span(.milliseconds(50), .seconds(20))
+            isInterrupted = true
         default: break
         }
     }
@@ -125,8 +141,12 @@ extension World {
             plan(.stage, in: Self.settlingTime, Stage.quiet.rawValue)
         case .quiet:
             for page in pages { page.checkSettled() }
-            plan(.stage, in: .seconds(2), Stage.ending.rawValue)
+            plan(.stage, in: .seconds(2), Stage.parting.rawValue)
+        case .parting:
+            for page in pages where actorDice.chance(1.0 / 3) { page.leaveForGood() }
+            plan(.stage, in: .seconds(4), Stage.ending.rawValue)
         case .ending:
+            if !plan.isScripted { redis.checkTable() }
             signals.append(15)
             for page in pages where page.wantsToBeSubscribed {
                 page.isToBeSentAway = page.state == .open
@@ -147,7 +167,11 @@ extension World {
             guard page.state == .open, page.told.isLive else { return false }
             wanting[page.channel.index] += 1
         }
-        return channels.allSatisfy { redis.subscriberCount(of: $0) >= wanting[$0.index] }
+        let isShared = plan.settings.redisSubscriptions == .shared
+        return channels.allSatisfy { channel in
+            let wanted = isShared ? min(1, wanting[channel.index]) : wanting[channel.index]
+            return redis.subscriberCount(of: channel) >= wanted
+        }
     }
 
     /// Looks whether all have come back; they have the limit for it.

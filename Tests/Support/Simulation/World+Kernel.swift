@@ -89,7 +89,7 @@ extension World {
         connection.keepAlive = keepAlive
         connection.port = address.port
         connection.dialedAt = clock
-        connection.isToNobody = address.hostDescription != "127.0.0.1"
+        connection.isToNobody = address.hostDescription != "127.0.0.\(redisHost)"
         openDescriptors += 1
         noteDial()
         note(.dial, Int(connection.descriptor), Int(address.port))

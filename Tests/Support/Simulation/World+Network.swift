@@ -271,6 +271,7 @@ extension World {
             return page.wasRefused()
         }
         let connection = makeConnection(peer: .page(page), path: page.path)
+        if page.isSlow { connection.sendCapacity = 4096 }
         listener.backlog.append(connection)
         connection.spokenAt = clock
         note(.arrival, page.index, Int(connection.descriptor))
@@ -302,17 +303,25 @@ extension World {
     }
 
     func answerLookUp(_ index: Int) {
-        let lookUp = pendingLookUps[index]
+        guard let lookUp = pendingLookUps[index] else { return }
         if active.contains(.lookUpFailure) {
             note(.look, index, 0)
             answers.append((lookUp.loop, .resolved(lookUp.token, .failed("Temporary failure"))))
             return
         }
-        guard let address = SocketAddress(numeric: "127.0.0.1", port: lookUp.port) else { return }
+        // Some name servers have the former address for a while.
+        let isStale = active.contains(.addressChange) && networkDice.chance(0.3)
+        let host = isStale ? Self.hosts.first { $0 != redisHost } : redisHost
+        guard let address = SocketAddress(numeric: "127.0.0.\(host ?? 1)", port: lookUp.port) else {
+            return
+        }
         note(.look, index, 1)
         answers.append(
             (lookUp.loop, .resolved(lookUp.token, .addresses(addresses(of: address)))))
     }
+
+    /// The addresses that Redis has in turn.
+    static let hosts = [1, 9]
 
     /// What a name stands for: the server, and addresses at which nobody is, in any order.
     private func addresses(of server: SocketAddress) -> [SocketAddress] {
@@ -345,7 +354,8 @@ extension World {
 
     /// So many dials as a second permits, and the burst, take a second at least.
     private func checkDialRate() {
-        guard !plan.faults.contains(.deadAddress) else { return }
+        guard plan.faults.isDisjoint(with: FaultSet([.deadAddress, .failover, .daemonRestart]))
+        else { return }
         let rate = plan.settings.redisDialRate
         let allowed = rate + max(1, rate / 10) + 1
         guard dialTimes.count > allowed else { return }

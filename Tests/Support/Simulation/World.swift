@@ -51,7 +51,8 @@ final class World {
     var readyList: [Connection] = []
     var readyHead = 0
     var signals: [Int32] = []
-    var pendingLookUps: [LookUp] = []
+    /// Those of a process that was killed are nobody's any more.
+    var pendingLookUps: [LookUp?] = []
     var answers: [(loop: Int, event: SysEvent)] = []
     /// The event loop whose call it is.
     var acting = 0
@@ -79,6 +80,10 @@ final class World {
     var scriptedRedis: ScriptedRedis?
     var channels: [Channel] = []
     var redisPath: Path
+    /// The address that Redis has now: the last part of `127.0.0.`.
+    var redisHost = 1
+    /// The process is to be killed after this turn, and started again after so long.
+    var restart: Nanoseconds?
     /// What is wrong, once something is.
     var violation: String?
     /// When every page must be subscribed again.
@@ -128,6 +133,8 @@ final class World {
         case settled
         /// They have it, and nothing is on its way.
         case quiet
+        /// Some leave for good.
+        case parting
         /// The daemon was asked to end.
         case ending
     }
@@ -177,6 +184,12 @@ final class World {
     func readClock() -> Int64 {
         spend()
         return clock
+    }
+
+    /// The channel that the daemon's user may not subscribe to for a while.
+    var denied: Channel? {
+        guard plan.faults.contains(.redisNoPermission), !channels.isEmpty else { return nil }
+        return channels[Int(plan.seed % UInt64(channels.count))]
     }
 
     func channel(named name: [UInt8]) -> Channel? {
