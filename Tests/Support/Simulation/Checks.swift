@@ -145,9 +145,7 @@ struct Checks {
         let failures = relay.metrics.redisLinkFailures.filter { failure in
             failure.key != "no_permission" || world.denied == nil
         }
-        guard !plan.isScripted, !failures.isEmpty, !world.redis.hasOverrun,
-            !plan.faults.list.contains(where: { $0.harmsLinks })
-        else { return }
+        guard !plan.isScripted, !failures.isEmpty, !world.mayHarmLinks else { return }
         world.fail("a link was lost, and Redis was well: \(failures)")
     }
 
@@ -179,7 +177,7 @@ struct Checks {
     private mutating func lookAtSubscriptions(
         _ relay: borrowing Relay<SimulatedSys>, in world: World
     ) {
-        guard !plan.isScripted, !plan.faults.list.contains(where: { $0.harmsLinks }) else { return }
+        guard !plan.isScripted, !world.mayHarmLinks else { return }
         var heard = world.channels.map { _ in false }
         for id in relay.hub.ids {
             guard let channel = world.channel(named: relay.hub[id].channel) else {

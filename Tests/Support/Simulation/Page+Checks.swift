@@ -47,7 +47,7 @@ extension Page {
             world.fail("page \(index) was pinged, and nobody has ever subscribed to its channel")
         }
         if isBlameless, world.stage != .ending,
-            !world.plan.faults.list.contains(where: { $0.harmsLinks }),
+            !world.mayHarmLinks,
             world.redis.subscriberCount(of: channel) == 0
         {
             world.fail("page \(index) was pinged, and Redis knows of no subscription")
@@ -98,7 +98,7 @@ extension Page {
         told.gaps.append(from...to)
         // A page that was let in without its subscription may have missed something by that.
         if told.isLive, channel !== world.denied,
-            !world.plan.faults.list.contains(where: { $0.harmsLinks || $0 == .oversizedPayload })
+            !world.mayHarmLinks, !world.plan.faults.contains(.oversizedPayload)
         {
             world.fail("page \(index) was told of a loss, and Redis was well all the time")
         }
@@ -155,7 +155,7 @@ extension Page {
         }
         guard isBlameless, world.stage != .ending else { return }
         switch code {
-        case 1011 where world.plan.faults.list.contains { $0.harmsLinks }:
+        case 1011 where world.mayHarmLinks:
             guard world.plan.settings.redisMaxRetries == 0 else { return }
             world.fail("page \(index) was given up, and Redis never is")
         case 1006 where world.plan.settings.memoryBudget < 256 << 20: return

@@ -186,6 +186,12 @@ final class World {
         return clock
     }
 
+    /// Whether any link to Redis may have been lost without a fault of the daemon's.
+    var mayHarmLinks: Bool {
+        // A standstill of minutes fills a shared link's buffer without any fault of Redis's.
+        redis.hasOverrun || plan.faults.list.contains { $0.harmsLinks }
+    }
+
     /// The channel that the daemon's user may not subscribe to for a while.
     var denied: Channel? {
         guard plan.faults.contains(.redisNoPermission), !channels.isEmpty else { return nil }
