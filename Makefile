@@ -15,11 +15,12 @@ TEST_PACKAGES := redis-server redis-tools python3-venv chromium chromium-driver 
 # How many worlds `make simulate` makes, and the seed of the first.
 SEEDS ?= 1000
 SEED ?= 1
+COVERAGE_SEEDS ?= 200
 # How long `make soak` takes.
 SOAK_MINUTES ?= 30
 
 .PHONY: run test test-unit test-integration conformance conformance-quick fuzz fuzz-coverage fuzz-corpus bench build lint clean libraries
-.PHONY: simulate simulate-quick mutations
+.PHONY: simulate simulate-coverage simulate-quick mutations
 .PHONY: chaos chaos-quick soak scale scale-quick test-tools release load-tool ws-echo tests
 .PHONY: against-hiredis test-pages
 .NOTPARALLEL:
@@ -101,6 +102,11 @@ against-hiredis: release
 simulate: libraries
 	@echo "Simulating $(SEEDS) worlds, from seed $(SEED) on."
 	@Scripts/simulate --seeds $(SEEDS) --first $(SEED)
+
+# Which parts of the daemon COVERAGE_SEEDS worlds reach.
+simulate-coverage: libraries
+	@Scripts/require python3
+	@Scripts/simulate-coverage --seeds $(COVERAGE_SEEDS)
 
 # The short form, which `make test` includes: 200 worlds that are always the same, and 50 new ones.
 # The traces of some are the same in two processes, and in builds for debugging and for speed.
