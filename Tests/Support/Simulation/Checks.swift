@@ -1,17 +1,12 @@
 @testable import Relay
 
-/// What must hold of the daemon at all times, seen from inside.
+/// What must hold of an event loop of the daemon at all times, seen from inside.
 struct Checks {
     /// Links whose present wait is known: slot and generation, and when it ends.
     private struct Wait: Hashable {
         let link: SlotID
         let deadline: Instant
     }
-
-    /// Worlds of so many pages are looked at whole after every turn; larger ones now and then.
-    private static let smallWorld = 64
-    /// And after how many turns.
-    private var rest: Int { plan.pages <= 8 ? 1 : plan.pages <= Self.smallWorld ? 4 : 4096 }
 
     private let plan: Plan
     private var turns = 0
@@ -27,10 +22,7 @@ struct Checks {
         let since: Instant
     }
 
-    /// Channels that Redis sends and no page hears, and since when.
-    private var orphans: [Int: Instant] = [:]
     private var silences: [Token: Silence] = [:]
-    private(set) var hasLookedAtQuiet = false
 
     init(_ plan: Plan) { self.plan = plan }
 
@@ -40,41 +32,27 @@ struct Checks {
         if relay.metrics.ledgerImbalances > 0 { world.fail("a ledger does not balance") }
         lookAtTimers(relay, in: world)
         lookAtLinks(relay, in: world)
-        let isSmall = plan.pages <= Self.smallWorld
-        guard turns % rest == 0 || world.stage == .ending && isSmall else { return }
+        let isSmall = plan.isSmall
+        guard turns % plan.turnsBetweenLooks == 0 || world.stage == .ending && isSmall else {
+            return
+        }
         lookAtLedgers(relay, in: world)
-        lookAtDescriptors(relay, in: world)
         lookAtSockets(relay, in: world)
-        lookAtSubscriptions(relay, in: world)
         if isSmall { lookAtBackoff(relay, in: world) }
-    }
-
-    /// How late a timer may be, beside the time for which the daemon stood still.
-    private var lateness: Nanoseconds {
-        // Every socket is looked at before a timer may say that something has not come.
-        let look = Nanoseconds.milliseconds(plan.faults.contains(.shortEventList) ? 400 : 60)
-        let slow = Nanoseconds.milliseconds(plan.faults.contains(.slowTurn) ? 2000 : 0)
-        // Shorter standstills than the loop notices: one, or some of late waits in a row.
-        let stop =
-            LoopClock.tolerance * (plan.faults.contains(.lateWait) ? 5 : 1)
-            + .milliseconds(1)
-        // A turn for each timer.
-        let turns = plan.timerLimit < 4096 ? Nanoseconds(Int64(plan.pages) * 400_000) : .zero
-        return look + slow + stop + turns + Nanoseconds(Int64(plan.pages) * 200_000)
     }
 
     /// No timer is later than its turn and the time for which the daemon stood still.
     private mutating func lookAtTimers(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
         guard let next = relay.loop.wheel.nextExpiry else { return }
         let late = relay.loop.now - next
-        guard late > lateness else {
+        guard late > plan.lateness else {
             lateSince = nil
             return
         }
         // It may have been set to an instant that had passed, but must fire then.
         let since = lateSince ?? relay.loop.now
         lateSince = since
-        if relay.loop.now - since > lateness {
+        if relay.loop.now - since > plan.lateness {
             world.fail("a timer is \(late.milliseconds) ms late")
         }
     }
@@ -82,7 +60,7 @@ struct Checks {
     /// The same of each timer as it was set, whatever the wheel says; nothing waits to be sent for
     /// longer than the limit; every link serves somebody, and a live one forgets its failures.
     private mutating func lookAtSockets(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
-        let limit = lateness
+        let limit = plan.lateness
         let earliest = Instant(nanoseconds: (Nanoseconds(relay.loop.now.nanoseconds) - limit).count)
         for id in relay.clients.ids {
             lookAtTimer(of: relay.clients[id].socket, now: relay.loop.now, in: world)
@@ -122,7 +100,7 @@ struct Checks {
         }
         let span = present.since - silence.since
         let settings = plan.settings
-        if span > settings.redisPingInterval + settings.redisRequestTimeout + lateness {
+        if span > settings.redisPingInterval + settings.redisRequestTimeout + plan.lateness {
             world.fail("a link has been deaf for \(span.milliseconds) ms and is not given up")
         }
     }
@@ -134,7 +112,7 @@ struct Checks {
             late[socket.token] = (socket.armedAt, now)
             return
         }
-        if now - found.foundAt > lateness {
+        if now - found.foundAt > plan.lateness {
             let span = now - found.setTo
             world.fail("a timer that was due \(span.milliseconds) ms ago is forgotten")
         }
@@ -152,12 +130,10 @@ struct Checks {
     /// Every message is accounted for, for each browser and for all of them (I9).
     private func lookAtLedgers(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
         var queued = 0
-        var bytes = 0
         for id in relay.clients.ids {
             let output = relay.clients[id].socket.output
             let count = output.messageCount
             queued += count
-            bytes += output.count
             if !relay.clients[id].ledger.isBalanced(queued: count) {
                 world.fail("the ledger of a client does not balance")
             }
@@ -167,55 +143,6 @@ struct Checks {
         }
         if !relay.metrics.ledger.isBalanced(queued: queued) {
             world.fail("the ledger of all clients does not balance: \(relay.metrics.ledger)")
-        }
-        if relay.loop.bufferedBytes > plan.settings.memoryBudget + (1 << 20) {
-            world.fail("\(relay.loop.bufferedBytes) bytes are buffered, over the budget")
-        }
-    }
-
-    /// Where Redis is well, it sends what the daemon takes for subscribed, and soon nothing else.
-    private mutating func lookAtSubscriptions(
-        _ relay: borrowing Relay<SimulatedSys>, in world: World
-    ) {
-        guard !plan.isScripted, !world.mayHarmLinks else { return }
-        var heard = world.channels.map { _ in false }
-        for id in relay.hub.ids {
-            guard let channel = world.channel(named: relay.hub[id].channel) else {
-                world.fail("the daemon has a subscription of nobody's")
-                return
-            }
-            if !relay.hub[id].pages.isEmpty { heard[channel.index] = true }
-            guard relay.hub[id].state == .acknowledged, let link = relay.hub[id].link,
-                relay.links[link].machine.isLive
-            else { continue }
-            if world.redis.subscriberCount(of: channel) == 0 {
-                world.fail(
-                    "channel \(channel.index) is taken for subscribed, and Redis does not know it")
-            }
-        }
-        for channel in world.channels {
-            guard !heard[channel.index], world.redis.subscriberCount(of: channel) > 0 else {
-                orphans[channel.index] = nil
-                continue
-            }
-            let since = orphans[channel.index] ?? relay.loop.now
-            orphans[channel.index] = since
-            // A reset that a machine in suspend has not got is sent again much later.
-            if relay.loop.now - since > lateness + .seconds(60) {
-                world.fail("Redis sends channel \(channel.index), and no page hears it")
-            }
-        }
-    }
-
-    /// Each descriptor is that of a client, a link or a listener.
-    private func lookAtDescriptors(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
-        var known = 0
-        for id in relay.clients.ids where relay.clients[id].socket.isOpen { known += 1 }
-        for id in relay.links.ids where relay.links[id].socket.isOpen { known += 1 }
-        // The addresses of a name are dialed in a race.
-        known += relay.attempts.count
-        if known != world.openDescriptors {
-            world.fail("\(world.openDescriptors) descriptors are open, and \(known) are known")
         }
     }
 
@@ -243,51 +170,6 @@ struct Checks {
             if wait + slack < settings.redisRetryBase, attempts > 0 {
                 world.fail("a link waits for \(wait.milliseconds) ms only")
             }
-        }
-    }
-
-    /// All is well, and nothing is on its way: nothing may be left over.
-    mutating func lookAtQuiet(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
-        hasLookedAtQuiet = true
-        let subscribed = world.pages.count { $0.state == .open }
-        if Int(relay.metrics.connectionsActive) < subscribed {
-            world.fail(
-                "\(relay.metrics.connectionsActive) connections are active, and \(subscribed)"
-                    + " pages are open")
-        }
-        var live = 0
-        for id in relay.hub.ids where relay.hub[id].state == .acknowledged {
-            live += relay.hub[id].pages.count
-        }
-        if live < subscribed {
-            world.fail("\(live) pages have their subscription, and \(subscribed) are open")
-        }
-    }
-
-    /// The daemon has ended: nothing is left.
-    func lookAtEnd(_ relay: borrowing Relay<SimulatedSys>, fatal: String?, in world: World) {
-        if let fatal {
-            // At the start a Redis that does not answer ends the process.
-            let mayFail = plan.isScripted || plan.faults.list.contains(where: { $0.harmsLinks })
-            if world.hasServed || !mayFail { world.fail("the daemon has ended: \(fatal)") }
-            return
-        }
-        guard world.stage == .ending else { return world.fail("the daemon ended unasked") }
-        for page in world.pages where page.isToBeSentAway && page.state == .open {
-            world.fail("page \(page.index) was not sent away")
-        }
-        let open = world.openDescriptors + world.listeners.count
-        if open != 0 {
-            world.fail("\(open) descriptors are open after the end")
-        }
-        if relay.clients.count != 0 || relay.links.count != 0 {
-            world.fail("\(relay.clients.count) clients and \(relay.links.count) links are left")
-        }
-        if relay.loop.bufferedBytes != 0 {
-            world.fail("\(relay.loop.bufferedBytes) bytes are buffered after the end")
-        }
-        if relay.loop.wheel.armedCount > 5 {
-            world.fail("\(relay.loop.wheel.armedCount) timers are armed after the end")
         }
     }
 }

@@ -72,6 +72,8 @@ final class Connection {
     var isToNobody = false
     /// The daemon has closed the descriptor.
     var isClosed = false
+    /// Whether it is one that the daemon has accepted or dialed.
+    var isHeld = false
     /// Whether it did so with a reset.
     var wasReset = false
     /// How often the daemon has written.

@@ -19,7 +19,7 @@ enum Fault: Int, CaseIterable {
     // What is sent.
     case oversizedPayload, burst, oddPayload
     // The daemon.
-    case daemonRestart
+    case daemonRestart, loopStandstill
 
     /// Whether the fault begins again and again, each time for a while, instead of always being
     /// there.
@@ -28,7 +28,8 @@ enum Fault: Int, CaseIterable {
         case .suspend, .standstill, .interruptedWait, .wallJump, .descriptorsExhausted,
             .browserPathDead, .redisPathDead, .redisReset, .lookUpFailure, .lookUpHang,
             .redisRestart, .redisStall, .redisErrors, .redisGarbage, .redisKill, .redisLoading,
-            .redisOverrun, .burst, .addressChange, .redisNoPermission, .failover, .daemonRestart:
+            .redisOverrun, .burst, .addressChange, .redisNoPermission, .failover, .daemonRestart,
+            .loopStandstill:
             true
         default: false
         }

@@ -113,6 +113,7 @@ struct Plan {
         // Dice of its own: what else the seed makes of the world stays as it was.
         var placement = Dice(seed: seed, 6)
         settings.redisSubscriptions = placement.chance(0.4) ? .shared : .dedicated
+        if pages > 1, placement.chance(0.3) { settings.loops = placement.pick(2...4) }
         if faults.contains(.failover) { settings.redis.address = Failover.address }
         if pages > 1000 {
             settings.redisDialRate = 2000

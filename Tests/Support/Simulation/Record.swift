@@ -8,7 +8,7 @@ struct Record {
         case wait, accept, listen, look, dial, decided, read, write, endSending, close, reset
         case arrival, request, opened, ping, message, notice, hangup, closeFrame, pageEnd
         case command, subscribed, publish, sessionEnd, redis, fault, standstill, suspend, wall
-        case stage, dialFailed, failover, moved, killed
+        case stage, dialFailed, failover, moved, killed, standing
     }
 
     fileprivate struct Entry {
@@ -107,6 +107,7 @@ extension Record.Entry {
         case .stage: "stage \(first)"
         case .failover: "the master is at port \(first), and all Sentinels know in \(second) ms"
         case .moved: "redis moves to host \(first)"
+        case .standing: "loop \(first) stands still for \(second / 1_000_000) ms"
         case .killed: "the daemon is killed, for \(first) ms"
         }
     }

@@ -87,10 +87,7 @@ extension RedisServer {
     /// Every channel that a client is subscribed to is one that an open page hears, and by as many
     /// clients as there must be.
     func checkTable() {
-        let isShared = world.plan.settings.redisSubscriptions == .shared
-        var wanted = world.channels.map { _ in 0 }
-        for page in world.pages where page.state == .open { wanted[page.channel.index] += 1 }
-        if isShared { wanted = wanted.map { min(1, $0) } }
+        let wanted = world.wantedSubscriptions { $0.state == .open }
         var found = world.channels.map { _ in 0 }
         for session in livingSessions {
             for name in session.state.channels {

@@ -275,6 +275,10 @@ final class RedisServer {
         var frames: [RESPVersion: [UInt8]] = [:]
         for receiver in broker.receivers(of: channel.name) {
             guard let session = sessions[Int32(receiver.index)] else { continue }
+            // What is published comes to the master.
+            if world.plan.faults.contains(.failover), session.connection.port != failover.master {
+                continue
+            }
             let version = session.state.version
             if frames[version] == nil {
                 var encoder = RESPEncoder(version: version)

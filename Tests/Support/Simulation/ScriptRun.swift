@@ -15,8 +15,7 @@ struct ScriptRun: ~Copyable {
 
     private var script: ByteScript
     private let world: World
-    private var relay: Relay<SimulatedSys>
-    private var checks: Checks
+    private let process: DaemonProcess
     private var browsers: [Connection] = []
     private var isStopped = false
     private var turns = 0
@@ -33,12 +32,10 @@ struct ScriptRun: ~Copyable {
         world = World(plan)
         world.record.kept = 40
         if script.byte() & 1 == 1 { world.scriptedRedis = ScriptedRedis() }
-        relay = Relay(
-            sys: SimulatedSys(world: world), settings: plan.settings,
-            options: RelayOptions(connectionLimit: 8, clientLimit: 10, version: "scripted"),
-            log: RelayLog { _ in SilentLog() })
-        checks = Checks(plan)
-        relay.start()
+        process = DaemonProcess(
+            in: world,
+            options: RelayOptions(connectionLimit: 8, clientLimit: 10, version: "scripted"))
+        process.start()
         pass(.milliseconds(5))
     }
 
@@ -86,12 +83,8 @@ struct ScriptRun: ~Copyable {
 
     private mutating func turn() {
         turns += 1
-        relay.turn()
-        if relay.phase == .serving { world.hasServed = true }
-        checks.look(at: relay, in: world)
-        guard case .stopped(let fatal) = relay.phase else { return }
-        isStopped = true
-        checks.lookAtEnd(relay, fatal: fatal, in: world)
+        process.turn()
+        if case .stopped = process.phase { isStopped = true }
     }
 
     /// Asks the daemon to end, where nobody has.

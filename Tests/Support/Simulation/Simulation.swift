@@ -25,8 +25,7 @@ final class Simulation {
 
     private let world: World
     private let log: (String) -> any LogHandler
-    private var relay: Relay<SimulatedSys>
-    private var checks: Checks
+    private var process: DaemonProcess
 
     init(
         _ plan: Plan, keeping lines: Int = 80,
@@ -35,44 +34,32 @@ final class Simulation {
         world = World(plan)
         world.record.kept = lines
         self.log = log
-        relay = Self.makeRelay(plan, in: world, log)
-        checks = Checks(plan)
+        process = Self.makeProcess(in: world, log)
     }
 
-    private static func makeRelay(
-        _ plan: Plan, in world: World, _ log: @escaping (String) -> any LogHandler
-    ) -> Relay<SimulatedSys> {
-        var relay = Relay(
-            sys: SimulatedSys(world: world), settings: plan.settings,
-            options: RelayOptions(
-                connectionLimit: plan.connectionLimit, clientLimit: 2 * plan.connectionLimit,
-                version: "simulated"),
-            log: RelayLog(log))
-        relay.loop.timerLimit = plan.timerLimit
-        return relay
+    private static func makeProcess(
+        in world: World, _ log: @escaping (String) -> any LogHandler
+    ) -> DaemonProcess {
+        let limit = world.plan.connectionLimit
+        let options = RelayOptions(
+            connectionLimit: limit, clientLimit: 2 * limit, version: "simulated")
+        return DaemonProcess(in: world, options: options, log: log)
     }
 
     /// The process is killed, or has ended at its start, and another one begins after a while.
     private func startAgain(after span: Nanoseconds) {
         world.killDaemon(for: span)
-        relay = Self.makeRelay(world.plan, in: world, log)
-        checks = Checks(world.plan)
-        relay.start()
+        process = Self.makeProcess(in: world, log)
+        process.start()
     }
 
     /// Runs to the end.
     func run() -> Outcome {
-        relay.start()
+        process.start()
         var isStopped = false
         while world.violation == nil, !isStopped {
-            relay.turn()
-            if relay.phase == .serving { world.hasServed = true }
-            checks.look(at: relay, in: world)
-            if world.stage == .quiet, !checks.hasLookedAtQuiet {
-                checks.lookAtQuiet(relay, in: world)
-            }
-            if case .stopped(let fatal) = relay.phase {
-                checks.lookAtEnd(relay, fatal: fatal, in: world)
+            process.turn()
+            if case .stopped(let fatal) = process.phase {
                 // Its supervisor starts it again.
                 if fatal != nil, world.stage != .ending, world.violation == nil {
                     startAgain(after: Self.restartWait)

@@ -63,7 +63,7 @@ extension World {
         case .redisStall: redis.become(.stalled, for: span)
         case .redisLoading: redis.become(.loading, for: span)
         case .redisKill: redis.killOne(reset: faultDice.chance(0.5))
-        case .redisNoPermission, .addressChange, .failover, .daemonRestart:
+        case .redisNoPermission, .addressChange, .failover, .daemonRestart, .loopStandstill:
             beginChange(fault, for: span)
         case .burst:
             channels[faultDice.pick(0...channels.count - 1)]
@@ -82,6 +82,11 @@ extension World {
         case .daemonRestart:
             restart = faultDice.span(.milliseconds(50), .seconds(20))
             isInterrupted = true
+        case .loopStandstill where plan.settings.loops > 1:
+            let loop = faultDice.pick(0...plan.settings.loops - 1)
+            let span = withinDisturbance(faultDice.span(.milliseconds(50), .seconds(30)).count)
+            standing = (loop, clock + span)
+            note(.standing, loop, Int(span))
         default: break
         }
     }
@@ -162,16 +167,24 @@ extension World {
 
     /// Whether every page that wants to be is subscribed.
     private var isRecovered: Bool {
-        var wanting = channels.map { _ in 0 }
         for page in pages where page.wantsToBeSubscribed {
             guard page.state == .open, page.told.isLive else { return false }
-            wanting[page.channel.index] += 1
         }
-        let isShared = plan.settings.redisSubscriptions == .shared
-        return channels.allSatisfy { channel in
-            let wanted = isShared ? min(1, wanting[channel.index]) : wanting[channel.index]
-            return redis.subscriberCount(of: channel) >= wanted
+        let wanted = wantedSubscriptions { $0.wantsToBeSubscribed }
+        return channels.allSatisfy { redis.subscriberCount(of: $0) >= wanted[$0.index] }
+    }
+
+    /// How many connections are to be subscribed to each channel for some of the pages.
+    func wantedSubscriptions(of isOne: (Page) -> Bool) -> [Int] {
+        var counts = channels.map { _ in 0 }
+        // The loops of which each channel has pages.
+        var loops = channels.map { _ in 0 }
+        for page in pages where isOne(page) {
+            counts[page.channel.index] += 1
+            loops[page.channel.index] |= 1 << (page.connection?.loop ?? 0)
         }
+        guard plan.settings.redisSubscriptions == .shared else { return counts }
+        return loops.map(\.nonzeroBitCount)
     }
 
     /// Looks whether all have come back; they have the limit for it.

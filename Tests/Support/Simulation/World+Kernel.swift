@@ -60,6 +60,7 @@ extension World {
             listener.taken = 0
         }
         openDescriptors += 1
+        connection.isHeld = true
         note(.accept, Int(connection.descriptor))
         switch connection.peer {
         case .page(let page): return .accepted(connection.descriptor, peer: page.address)
@@ -89,6 +90,7 @@ extension World {
         connection.keepAlive = keepAlive
         connection.port = address.port
         connection.dialedAt = clock
+        connection.isHeld = true
         connection.isToNobody = address.hostDescription != "127.0.0.\(redisHost)"
         openDescriptors += 1
         noteDial()
@@ -303,7 +305,8 @@ extension World {
         guard stage == .disturbed else { return }
         if plan.faults.contains(.spuriousReadiness), kernelDice.chance(plan.mischief),
             let some = connections.randomElement(with: &kernelDice), let connection = some,
-            !connection.isClosed, connection.isDecided, let token = connection.token,
+            !connection.isClosed, connection.isDecided, connection.loop == acting,
+            let token = connection.token,
             !events.contains(where: { $0.isOf(token) })
         {
             let readable = connection.interest.contains(.read)
@@ -343,7 +346,8 @@ extension World {
             let span = max(0, deadline.nanoseconds - clock)
             wake = monotonic + (span + 999_999) / 1_000_000 * 1_000_000
         }
-        let isTimedOut = sleepUntilReady(wake)
+        // Where there are several loops, time passes between their turns.
+        let isTimedOut = plan.settings.loops > 1 || sleepUntilReady(wake)
         guard violation == nil else { return .complete }
         if isInterrupted {
             isInterrupted = false
@@ -357,6 +361,22 @@ extension World {
             if isTimedOut, kernelDice.chance(0.5) { return .complete }
         }
         return collect(into: &events, limit: eventLimit)
+    }
+
+    /// Lets the next thing happen, or the time come, whichever is first.
+    func step(until end: Int64) {
+        if dueStandstill.span > 0 {
+            let span = dueStandstill.span
+            dueStandstill.span = 0
+            return standStill(span)
+        }
+        guard let time = agenda.nextTime, time <= end, let next = agenda.next() else {
+            if end == .max { fail("the daemon waits for ever, and nothing is to come") }
+            clock = end == .max ? clock : max(clock, end)
+            return
+        }
+        clock = max(clock, time)
+        happen(next)
     }
 
     /// Lets time pass until something is ready, the wait is interrupted, or the monotonic clock

@@ -361,7 +361,8 @@ extension World {
         guard dialTimes.count > allowed else { return }
         let span = clock - dialTimes[dialTimes.count - 1 - allowed]
         // What the daemon does late, it does by the time at which its turn began.
-        let isLate = !plan.faults.isDisjoint(with: FaultSet([.slowTurn, .lateWait]))
+        let isLate = !plan.faults.isDisjoint(
+            with: FaultSet([.slowTurn, .lateWait, .loopStandstill]))
         if span < (isLate ? 800_000_000 : 990_000_000) {
             fail("\(allowed + 1) dials in \(span / 1_000_000) ms, and \(rate) a second may begin")
         }

@@ -6,7 +6,7 @@ extension World {
     func killDaemon(for span: Nanoseconds) {
         note(.killed, Int(span.milliseconds))
         for listener in listeners { stopListening(listener.descriptor) }
-        for case let connection? in connections where isHeld(connection) {
+        for case let connection? in connections where connection.isHeld && !connection.isClosed {
             close(connection.descriptor, reset: false)
         }
         readyList = []
@@ -19,11 +19,7 @@ extension World {
         isInterrupted = false
         hasServed = false
         restart = nil
+        standing = (-1, 0)
         pass(span.count)
-    }
-
-    /// Whether a descriptor of the process stands for the connection.
-    private func isHeld(_ connection: Connection) -> Bool {
-        !connection.isClosed && connection.token != nil
     }
 }

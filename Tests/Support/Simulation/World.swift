@@ -62,6 +62,8 @@ final class World {
     var memoryReleases = 0
     /// Whether the daemon has served at all.
     var hasServed = false
+    /// One of several event loops stands still until then, and the others go on.
+    var standing: (loop: Int, until: Int64) = (-1, 0)
     /// The dials so far that are not decided or whose greeting is not answered.
     var dialsInFlight = 0
     var dialTimes: [Int64] = []
@@ -245,7 +247,7 @@ final class World {
     }
 
     /// A span that ends before things cease to go wrong.
-    private func withinDisturbance(_ span: Int64) -> Int64 {
+    func withinDisturbance(_ span: Int64) -> Int64 {
         max(0, min(span, start + plan.duration.count - clock - 1_000_000))
     }
 
