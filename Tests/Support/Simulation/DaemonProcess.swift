@@ -36,7 +36,7 @@ final class DaemonProcess {
         self.world = world
         let plan = world.plan
         let settings = plan.settings
-        let share = ProcessShare(settings, wakes: Array(repeating: {}, count: settings.loops))
+        let share = ProcessShare(settings, wakes: Array(repeating: {}, count: plan.loops))
         self.share = share
         loops = share.loops.indices.map { index in
             var relay = Relay(
@@ -60,7 +60,7 @@ final class DaemonProcess {
         guard let index = nextLoop() else { return }
         world.acting = index
         loops[index].relay.turn()
-        if phase == .serving { world.hasServed = true }
+        if loops.allSatisfy({ $0.relay.phase == .serving }) { world.hasServed = true }
         loops[index].checks.look(at: loops[index].relay, in: world)
         checks.look(at: self, in: world)
         if case .stopped(let fatal) = phase { checks.lookAtEnd(of: self, fatal: fatal, in: world) }

@@ -141,6 +141,9 @@ struct Plan {
         return plan
     }
 
+    /// How many event loops the daemon has.
+    var loops: Int { max(1, settings.loops) }
+
     /// The longest that a page that wants to be subscribed may take once nothing goes wrong.
     var recoveryLimit: Nanoseconds {
         let settings = settings

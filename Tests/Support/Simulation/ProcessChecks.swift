@@ -168,6 +168,6 @@ extension Plan {
         let turns = timerLimit < 4096 ? Nanoseconds(Int64(pages) * 400_000) : .zero
         let size = Nanoseconds(Int64(pages) * 200_000)
         // The loops turn in one thread.
-        return (look + slow + stop + turns + size) * Int64(settings.loops)
+        return (look + slow + stop + turns + size) * Int64(loops)
     }
 }

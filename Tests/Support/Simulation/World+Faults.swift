@@ -82,8 +82,8 @@ extension World {
         case .daemonRestart:
             restart = faultDice.span(.milliseconds(50), .seconds(20))
             isInterrupted = true
-        case .loopStandstill where plan.settings.loops > 1:
-            let loop = faultDice.pick(0...plan.settings.loops - 1)
+        case .loopStandstill where plan.loops > 1:
+            let loop = faultDice.pick(0...plan.loops - 1)
             let span = withinDisturbance(faultDice.span(.milliseconds(50), .seconds(30)).count)
             standing = (loop, clock + span)
             note(.standing, loop, Int(span))

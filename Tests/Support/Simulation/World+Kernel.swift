@@ -347,7 +347,7 @@ extension World {
             wake = monotonic + (span + 999_999) / 1_000_000 * 1_000_000
         }
         // Where there are several loops, time passes between their turns.
-        let isTimedOut = plan.settings.loops > 1 || sleepUntilReady(wake)
+        let isTimedOut = plan.loops > 1 || sleepUntilReady(wake)
         guard violation == nil else { return .complete }
         if isInterrupted {
             isInterrupted = false
