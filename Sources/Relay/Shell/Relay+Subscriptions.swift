@@ -143,7 +143,10 @@ extension Relay where S: ~Copyable {
         }
         guard hub[id].state == .requested else {
             hub.keeps(id)
-            return logFailure(link, "redis unsubscribe failed", failure, outcome)
+            logFailure(link, "redis unsubscribe failed", failure, outcome)
+            // Those that have come meanwhile have it.
+            if !hub[id].pages.isEmpty { established(id, on: link) }
+            return
         }
         metrics.redisLinkFailures[failure.cause, default: 0] += 1
         logFailure(link, "redis subscribe failed", failure, outcome)

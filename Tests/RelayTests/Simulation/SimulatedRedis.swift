@@ -10,7 +10,10 @@ final class SimulatedRedis {
         let connection: Connection
         var parser = CommandParser()
         var version = RESPVersion.resp2
-        var channel: String?
+        /// The channels that it is subscribed to, in the order of its asking.
+        var channels: [String] = []
+        /// The last of them.
+        var channel: String? { channels.last }
         /// Whether it subscribes for the daemon's own sake, and not for a page's.
         var isProbe = false
         var name = ""
@@ -150,14 +153,15 @@ final class SimulatedRedis {
                 sessions[index].name = command.last ?? ""
                 reply.simpleString("OK")
             case "SUBSCRIBE", "PROBE":
-                sessions[index].channel = command[1]
+                sessions[index].channels.removeAll { $0 == command[1] }
+                sessions[index].channels.append(command[1])
                 sessions[index].isProbe = name == "PROBE"
                 reply.pushHeader(3)
                 reply.bulkString("subscribe")
                 reply.bulkString(command[1])
                 reply.integer(1)
             case "UNSUBSCRIBE":
-                sessions[index].channel = nil
+                sessions[index].channels.removeAll { $0 == command[1] }
                 reply.pushHeader(3)
                 reply.bulkString("unsubscribe")
                 reply.bulkString(command[1])
@@ -181,7 +185,7 @@ final class SimulatedRedis {
     /// Sends a message to every subscriber of the channel; returns how many there are.
     @discardableResult
     func publish(_ channel: String, _ payload: [UInt8]) -> Int {
-        let receivers = subscribers.filter { $0.channel == channel }
+        let receivers = subscribers.filter { $0.channels.contains(channel) }
         for session in receivers {
             var message = RESPEncoder(version: session.version)
             message.pushHeader(3)
