@@ -12,6 +12,7 @@ HIREDIS_SECONDS ?= 5
 RELEASE := .build/release/status2
 TEST_PACKAGES := redis-server redis-tools python3-venv chromium chromium-driver iproute2 nginx prometheus \
 	haproxy apache2-utils curl nodejs
+DEPLOY_PACKAGES := debootstrap procps groff zsh fish systemd systemd-container caddy
 # How many worlds `make simulate` makes, and the seed of the first.
 SEEDS ?= 1000
 SEED ?= 1
@@ -23,6 +24,8 @@ SOAK_MINUTES ?= 30
 .PHONY: simulate simulate-coverage simulate-quick mutations
 .PHONY: chaos chaos-quick soak scale scale-quick test-tools release load-tool ws-echo tests
 .PHONY: against-hiredis test-pages
+.PHONY: dist dist-reproducible test-deploy test-deploy-quick sanitize nightly nightly-simulation nightly-mutations
+.PHONY: nightly-fuzz nightly-chaos nightly-scale nightly-deploy
 .NOTPARALLEL:
 
 run: release
@@ -30,10 +33,10 @@ run: release
 
 # Everything, and nothing skipped: a server that is missing is a failure here. The one exception is
 # the Autobahn suite, which needs a Python that few systems still have.
-test: libraries test-tools
+test: libraries test-tools lint
 	@STATUS2_REQUIRE_SERVERS=1 $(MAKE) --no-print-directory test-unit test-pages test-integration chaos-quick \
 		scale-quick simulate-quick
-	@$(MAKE) --no-print-directory against-hiredis conformance-quick
+	@$(MAKE) --no-print-directory against-hiredis conformance-quick test-deploy-quick
 
 # No server is needed; what needs one is skipped with its reason.
 test-unit: tests
@@ -83,6 +86,63 @@ scale-quick: release load-tool
 	@Scripts/require redis-server python3 nodejs
 	@Scripts/scale quick
 	@Scripts/scale resume-quick
+
+# What goes to a server: dist/ gets an archive, a Debian package and their sums. The program holds the
+# Swift runtime.
+dist: libraries
+	@Scripts/require binutils python3
+	@Scripts/dist
+
+# Builds the commit in two fresh clones and compares the sums. Some minutes.
+dist-reproducible: libraries
+	@Scripts/require binutils python3
+	@Scripts/dist-reproducible
+
+DEPLOY = STATUS2_BINARY=$(CURDIR)/.build-dist/release/status2 PYTHONDONTWRITEBYTECODE=1 \
+	STATUS2_REQUIRE_SERVERS=1 .venv/bin/python -m pytest -q -rs Tests/Deploy
+
+# What dist/ and Deploy/ hold, tried as on a server: in a fresh Debian, in one that systemd has booted, as
+# a container's root, behind Caddy, nginx and HAProxy. Needs root; four minutes, and one more the first
+# time, for the Debian.
+test-deploy: dist test-tools
+	@Scripts/require $(DEPLOY_PACKAGES)
+	@echo "Installing and deploying what is in dist."
+	@$(DEPLOY)
+
+# The short form, which `make test` includes: what needs no root file system and no waiting.
+test-deploy-quick: dist test-tools
+	@Scripts/require $(DEPLOY_PACKAGES)
+	@echo "Looking over dist and Deploy, and trying the configurations of the proxies."
+	@$(DEPLOY) -m 'not root and not slow'
+
+# The unit tests with the address sanitizer, then with the thread sanitizer. A build each.
+sanitize: libraries
+	@for kind in address thread; do \
+		echo "Running the unit tests with the $$kind sanitizer, which takes some minutes."; \
+		Scripts/quietly 'Test run with|Sanitizer' $(SWIFT) test --sanitize=$$kind \
+			--scratch-path .build-sanitize-$$kind || exit 1; \
+	done
+
+# What runs each night (docs/releasing.md): hours in all; each part by itself too.
+nightly: nightly-simulation nightly-mutations nightly-fuzz nightly-chaos nightly-scale nightly-deploy sanitize
+
+# 100,000 worlds, from a seed that is another one each night and is printed.
+nightly-simulation: libraries
+	@$(MAKE) --no-print-directory simulate SEEDS=100000 SEED=$$(date +%y%m%d)00000
+
+nightly-mutations: mutations
+
+nightly-fuzz:
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(MAKE) --no-print-directory fuzz fuzz-coverage
+
+# With the figures of docs/reliability.md.
+nightly-chaos:
+	@mkdir -p .build-nightly/chaos
+	@STATUS2_REPORT=$(CURDIR)/.build-nightly/chaos $(MAKE) --no-print-directory chaos soak
+
+nightly-scale: scale conformance
+
+nightly-deploy: test-deploy dist-reproducible
 
 # All 301 cases of the Autobahn suite, in both roles; a failure where the suite cannot be had.
 conformance: ws-echo
@@ -156,10 +216,12 @@ build: libraries
 	@$(SWIFT) build
 
 lint:
+	@echo "Looking over the sources and the workflows."
 	@$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Fuzz Load
+	@Scripts/lint-workflows
 
 clean:
-	@rm -rf .build .build-* .venv .venv-autobahn .venv-hiredis
+	@rm -rf .build .build-* .venv .venv-autobahn .venv-hiredis .venv-actionlint dist
 
 libraries:
 	@Scripts/require libssl-dev
@@ -168,6 +230,7 @@ test-tools:
 	@Scripts/require $(TEST_PACKAGES)
 	@Scripts/venv
 
+release: export STATUS2_REVISION = $(shell Scripts/version --revision)
 release: libraries
 	@echo "Building status2 for release, which takes some minutes the first time."
 	@Scripts/quietly '(warning|error): ' $(SWIFT) build -c release --product status2

@@ -69,6 +69,13 @@ let simulators: [Target] =
         harness("relay", "script", "Simulation"),
     ] : []
 
+/// The commit that a build is made from, for `status2 --version`; the Makefile gives it. A setting of
+/// Main alone, so that the next commit compiles no more than that anew.
+let build: [SwiftSetting] =
+    Context.environment["STATUS2_REVISION"].map {
+        [.unsafeFlags(["-Xcc", "-DSTATUS2_REVISION=\($0)"])]
+    } ?? []
+
 let package = Package(
     name: "status2",
     products: [
@@ -86,6 +93,7 @@ let package = Package(
         .target(name: "WSFrame", swiftSettings: rules),
 
         .systemLibrary(name: "CLinux", path: "Sources/Relay/Edges/Sys/CLinux"),
+        .systemLibrary(name: "CBuild", path: "Sources/Main/CBuild"),
         .systemLibrary(name: "COpenSSL", path: "Sources/Relay/Edges/TLS/COpenSSL"),
         .target(
             name: "Relay",
@@ -107,11 +115,12 @@ let package = Package(
         .executableTarget(
             name: "Main",
             dependencies: [
-                "Relay", "RESP", "WSFrame",
+                "Relay", "RESP", "WSFrame", "CBuild",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: rules,
+            exclude: ["CBuild"],
+            swiftSettings: rules + build,
             linkerSettings: executableLinking),
 
         .target(name: "Fuzzing", path: "Tests/Support/Fuzzing", swiftSettings: rules),

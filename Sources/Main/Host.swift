@@ -36,6 +36,9 @@ enum Host {
         return variables
     }
 
+    /// The number of this process.
+    static var processID: Int32 { getpid() }
+
     /// Writes a text to standard error at once.
     static func writeToStandardError(_ text: String) {
         write(Array(text.utf8), to: STDERR_FILENO)

@@ -11,7 +11,7 @@ struct Status2: ParsableCommand {
             status2 decode resp|ws [<file>]
             status2 trace --admin <address> [--channel <pattern>] [--for <duration>]
             """,
-        version: "status2 \(Release.version)",
+        version: "status2 \(Release.current)",
         subcommands: [Decode.self, TraceCommand.self])
 
     @OptionGroup(title: "Trace") var tracing: TraceFlags
@@ -58,7 +58,9 @@ struct Status2: ParsableCommand {
         let fatal = Daemon.run(
             DaemonOptions(
                 settings: configuration.settings, startupWarnings: configuration.startupWarnings,
-                redisReload: configuration.redisReload, embeddedBroker: broker, trace: trace),
+                redisReload: configuration.redisReload, embeddedBroker: broker, trace: trace,
+                service: ServiceEnvironment(environment, processID: Host.processID),
+                release: .current),
             announce: Host.writeToStandardError)
         return fatal.map { CommandLineEntry.fail(.server, $0) } ?? CommandLineEntry.Status.success
     }

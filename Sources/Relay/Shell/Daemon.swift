@@ -33,6 +33,7 @@ public enum Daemon {
         HostProcess.block(signals + [HostProcess.traceSignal])
         let meter = ProcessMeter()
         let descriptors = HostProcess.raiseDescriptorLimit()
+        if let refusal = options.service.refusal { return refusal }
         let writer = try LogWriter()
         let log = RelayLog { label in
             JSONLogHandler(
@@ -68,7 +69,8 @@ public enum Daemon {
                 embeddedBroker: options.embeddedBroker, connectionLimit: limit,
                 clientLimit: HostProcess.clientLimit(
                     descriptors: descriptors, webSockets: limit, loops: settings.loops),
-                version: options.version, droppedLogLines: { writer.dropped },
+                release: options.release, droppedLogLines: { writer.dropped },
+                service: serviceOptions(options.service),
                 processUsage: meter.read,
                 trace: options.trace, openTrace: tracing.open,
                 droppedTraceLines: { tracing.dropped }, unixTime: WallClock.unixTime,
@@ -80,7 +82,8 @@ public enum Daemon {
                 }),
             log: log)
         var relay = try loops.makeFirst(
-            settings, signals: signals + [HostProcess.traceSignal], tls: tls)
+            settings, signals: signals + [HostProcess.traceSignal],
+            inherited: options.service.socket, tls: tls)
         relay.start()
         if options.embeddedBroker != nil, let address = relay.boundAddress {
             announce(guide(relay.settings, at: address))
@@ -89,6 +92,14 @@ public enum Daemon {
         tracing.drain(atMost: drainLimit)
         writer.drain(atMost: drainLimit)
         return fatal
+    }
+
+    private static func serviceOptions(_ service: ServiceEnvironment) -> ServiceOptions {
+        var options = ServiceOptions(watchdogInterval: service.watchdogInterval)
+        if let manager = service.notifySocket.flatMap(ServiceManager.init(at:)) {
+            options.tell = { manager.tell($0) }
+        }
+        return options
     }
 
     @Sendable private static func tlsContext(
@@ -105,12 +116,14 @@ public enum Daemon {
         log.server.info(
             "starting status2",
             metadata: [
-                "version": "\(options.version)", "listen": "\(settings.listenAddress)",
+                "version": "\(options.release)", "listen": "\(settings.listenAddress)",
                 "redis": "\(settings.redis)", "descriptors": .stringConvertible(descriptors),
                 "max_connections": .stringConvertible(limit),
                 "loops": .stringConvertible(loops),
             ])
-        for warning in options.startupWarnings { log.server.warning("\(warning)") }
+        for warning in options.startupWarnings + options.service.warnings {
+            log.server.warning("\(warning)")
+        }
         if settings.maxConnections > limit {
             log.server.warning(
                 "STATUS_MAX_CONNECTIONS is more than the limit of descriptors allows")

@@ -24,13 +24,15 @@ final class LoopGroup: Sendable {
         share = ProcessShare(settings, wakes: inboxes.map { inbox in { inbox.wake() } })
     }
 
-    /// Makes the first loop, which hears the signals.
+    /// Makes the first loop, which hears the signals and listens, on the `inherited` socket where the
+    /// service manager has opened one.
     func makeFirst(
-        _ settings: Settings, signals: [Int32], tls: TLSContext?
+        _ settings: Settings, signals: [Int32], inherited: Descriptor?, tls: TLSContext?
     ) throws(SystemError) -> Relay<LinuxSys> {
-        let sys = try LinuxSys(
+        var sys = try LinuxSys(
             signals: signals, socketMode: settings.listenMode, inbox: inboxes[0],
             resolver: resolver)
+        sys.inheritedListener = inherited
         return Relay(
             sys: sys, settings: settings, options: options, log: log, tls: tls,
             place: LoopPlace(share: share, index: 0))

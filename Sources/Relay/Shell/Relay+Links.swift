@@ -180,6 +180,7 @@ extension Relay where S: ~Copyable {
                 phase = .serving
                 log.server.info("ready")
                 tellLoops(.redisAnswers)
+                tellServiceOfStart()
             }
             return
         }

@@ -75,7 +75,7 @@ extension Relay where S: ~Copyable {
     /// What is told of the process as a whole.
     private func processReading() -> MetricsReading {
         var reading = MetricsReading()
-        reading.version = options.version
+        reading.release = options.release
         reading.isReady = phase == .serving && unreadiness.isEmpty
         reading.isOriginCheckDisabled = router.isOriginCheckDisabled
         reading.connectionLimit = options.connectionLimit

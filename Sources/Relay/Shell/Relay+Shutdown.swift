@@ -54,6 +54,7 @@ extension Relay where S: ~Copyable {
         announceDrain()
         tellLoops(.drain)
         options.onShutdown()
+        tellServiceOfShutdown(delay: delay)
         guard delay > .zero else { return beginDepartures() }
         loop.arm(shutdownTimer, at: loop.now + delay)
     }

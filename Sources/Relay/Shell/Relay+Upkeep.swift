@@ -11,7 +11,8 @@ extension Relay where S: ~Copyable {
         wallClock.note(unixTime: loop.sys.unixTime(), at: loop.boot)
         if place.isFirst { loop.releaseMemory() }
         if !place.isAlone { lookAtOthers() }
-        loop.arm(upkeepTimer, at: loop.now + Self.upkeepInterval)
+        reportToService()
+        loop.arm(upkeepTimer, at: loop.now + upkeepPause)
     }
 
     /// The loop has stood still: stopped, frozen, starved of its processor or suspended.

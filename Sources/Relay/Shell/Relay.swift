@@ -100,7 +100,7 @@ enum RelayPhase: Equatable, Sendable {
 /// A process has one for each of its loops; `place` says which. The files beside this one hold the
 /// parts: `Relay+Loops`, `Relay+Accepting`, `Relay+Clients`, `Relay+Refusals`, `Relay+Delivery`,
 /// `Relay+Subscriptions`, `Relay+Links`, `Relay+Dialing`, `Relay+TLS`, `Relay+Broker`,
-/// `Relay+Shutdown`.
+/// `Relay+Shutdown`, `Relay+Service`.
 struct Relay<S: Sys & ~Copyable>: ~Copyable {
     /// Connections accepted in one turn, at most.
     static var acceptLimit: Int { 64 }
@@ -174,6 +174,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var firstSentinel = 0
     /// What earlier connections have taught about the servers.
     var history = ConnectionHistory()
+    /// What the service manager has been told.
+    var service = ServiceReport()
     /// When the files of passwords and URL may be read again.
     var nextRefresh: Instant?
     /// The trace while it is on.
@@ -213,7 +215,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         self.options = options
         self.log = log
         self.tls = tls
-        broker = Broker(password: settings.redis.password, version: options.version)
+        broker = Broker(password: settings.redis.password, version: options.release.version)
         gate = LoopGate(place)
         watch = LoopWatch(own: place.index, loops: place.share.loops.count)
         memoryAllowance = settings.memoryBudget

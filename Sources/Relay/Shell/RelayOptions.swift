@@ -9,10 +9,12 @@ struct RelayOptions: Sendable {
     /// Connections that browsers and others may have open at once, WebSockets among them; one more
     /// is closed unanswered.
     var clientLimit = 20_000
-    /// The version, as `--version` prints it.
-    var version = "0"
+    /// What this build is called.
+    var release = Release()
     /// Log lines that were dropped so far.
     var droppedLogLines: @Sendable () -> UInt64 = { 0 }
+    /// What the service manager wants to be told.
+    var service = ServiceOptions()
     /// What the process takes of its machine.
     var processUsage: @Sendable () -> ProcessUsage = { ProcessUsage() }
     /// What is traced, and whether from the start on.
@@ -33,6 +35,15 @@ struct RelayOptions: Sendable {
     var onShutdown: @Sendable () -> Void = {}
     /// Called with a signal that came before the first one was handled: the process is to end.
     var onSecondSignal: @Sendable (Int32) -> Void = { _ in }
+}
+
+/// What the service manager wants to be told.
+struct ServiceOptions: Sendable {
+    /// Tells it; false where it did not take the notice. Nil where nobody wants to be told.
+    var tell: (@Sendable (ServiceNotice) -> Bool)?
+    /// The span within which it wants a sign of life, which it gets while every event loop turns; nil
+    /// where it wants none.
+    var watchdogInterval: Nanoseconds?
 }
 
 /// The loggers of the relay's parts; the label is the line's `component`.

@@ -68,14 +68,14 @@ def _set_limits(limits):
 class Daemon:
     """A running daemon with what it has written so far."""
 
-    def __init__(self, settings, arguments=(), limits=None, before=None):
+    def __init__(self, settings, arguments=(), limits=None, before=None, kept=()):
         self.lines = []
         self.stderr = ""
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
-            [str(binary()), *arguments], env=_environment(_DEFAULTS | settings),
+            self._command(arguments), env=_environment(_DEFAULTS | settings),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            preexec_fn=(lambda: _set_limits(limits)) if limits else before)
+            preexec_fn=(lambda: _set_limits(limits)) if limits else before, pass_fds=kept)
         self._readers = [
             threading.Thread(target=self._collect_lines, daemon=True),
             threading.Thread(target=self._collect_errors, daemon=True),
@@ -83,6 +83,9 @@ class Daemon:
         for reader in self._readers:
             reader.start()
         self._address = None
+
+    def _command(self, arguments):
+        return [str(binary()), *arguments]
 
     def _collect_lines(self):
         for line in self.process.stdout:

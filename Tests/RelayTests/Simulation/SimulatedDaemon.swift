@@ -27,6 +27,7 @@ final class SimulatedDaemon {
         redisErrors: [String: String] = [:], trace: TraceOptions = TraceOptions(),
         traceCapacity: Int = 1 << 20, tls: TLSContext? = nil, redisTLS: TestTLSServer? = nil,
         refreshRedis: (@Sendable () -> RedisRefresh)? = nil,
+        service: ServiceOptions = ServiceOptions(),
         prepare: (SimulatedRedis, World) -> Void = { _, _ in }
     ) {
         var settings = Settings()
@@ -47,7 +48,8 @@ final class SimulatedDaemon {
             sys: SimulatedSys(world: world), settings: settings,
             options: RelayOptions(
                 embeddedBroker: embeddedBroker, connectionLimit: connectionLimit,
-                clientLimit: clientLimit, version: "test",
+                clientLimit: clientLimit, release: Release(revision: "test"),
+                service: service,
                 trace: trace, openTrace: { traced }, refreshRedis: refreshRedis),
             log: RelayLog { label in
                 JSONLogHandler(label: label, level: .debug, sink: log, now: { 0 })

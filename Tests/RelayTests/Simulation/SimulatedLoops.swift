@@ -22,6 +22,7 @@ final class SimulatedLoops {
 
     init(
         _ count: Int, connectionLimit: Int = 1000, clientLimit: Int = 2000,
+        service: ServiceOptions = ServiceOptions(),
         _ change: (inout Settings) -> Void = { _ in }
     ) {
         var settings = Settings()
@@ -38,7 +39,7 @@ final class SimulatedLoops {
                 sys: SimulatedSys(world: world, loop: loop), settings: settings,
                 options: RelayOptions(
                     connectionLimit: connectionLimit, clientLimit: clientLimit,
-                    version: "test", openTrace: { traced }),
+                    release: Release(revision: "test"), service: service, openTrace: { traced }),
                 log: RelayLog { label in
                     JSONLogHandler(label: label, level: .debug, sink: log, now: { 0 })
                 },

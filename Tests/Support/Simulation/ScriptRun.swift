@@ -34,7 +34,7 @@ struct ScriptRun: ~Copyable {
         if script.byte() & 1 == 1 { world.scriptedRedis = ScriptedRedis() }
         process = DaemonProcess(
             in: world,
-            options: RelayOptions(connectionLimit: 8, clientLimit: 10, version: "scripted"))
+            options: RelayOptions(connectionLimit: 8, clientLimit: 10, release: Release()))
         process.start()
         pass(.milliseconds(5))
     }

@@ -42,7 +42,7 @@ final class Simulation {
     ) -> DaemonProcess {
         let limit = world.plan.connectionLimit
         let options = RelayOptions(
-            connectionLimit: limit, clientLimit: 2 * limit, version: "simulated")
+            connectionLimit: limit, clientLimit: 2 * limit, release: Release(revision: "simulated"))
         return DaemonProcess(in: world, options: options, log: log)
     }
 

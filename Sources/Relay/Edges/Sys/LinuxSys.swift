@@ -29,6 +29,9 @@ import Glibc
     private let socketMode: SocketMode?
     /// The files of the Unix sockets that are listened on.
     private var socketFiles: [(listener: Descriptor, file: SocketFile)] = []
+    /// The socket on which browsers connect, where the service manager has opened it; it takes the
+    /// place of the address that is listened on.
+    var inheritedListener: Descriptor?
     /// Addresses of this machine that clients' dials come from in turn, so that more connections to
     /// one address are possible than an address has ports; empty for what the system takes.
     var sourceAddresses: [SocketAddress] = []
@@ -108,6 +111,11 @@ import Glibc
     mutating func listen(_ address: ListenAddress, token: Token) throws(SystemError)
         -> (Descriptor, SocketAddress)
     {
+        if token.kind == .listener, let inheritedListener {
+            let (descriptor, bound) = try ListenSocket.adopt(inheritedListener)
+            watch(descriptor, token: token, for: .read)
+            return (descriptor, bound)
+        }
         let socketAddress = try ListenSocket.address(of: address)
         let descriptor = try ListenSocket.open(
             socketAddress, mode: token.kind == .adminListener ? .ownerOnly : socketMode,

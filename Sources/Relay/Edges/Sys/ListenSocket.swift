@@ -77,6 +77,33 @@ enum ListenSocket {
         return descriptor
     }
 
+    /// Takes a listening socket that the service manager has opened: a descriptor of our own for it,
+    /// nonblocking, and its address. A file that belongs to it is the service manager's.
+    ///
+    /// - Throws: `EINVAL` where the descriptor is no stream socket that listens.
+    static func adopt(
+        _ inherited: Descriptor
+    ) throws(SystemError) -> (Descriptor, SocketAddress) {
+        guard option(SO_TYPE, of: inherited) == Int32(SOCK_STREAM.rawValue),
+            option(SO_ACCEPTCONN, of: inherited) == 1,
+            let address = localAddress(of: inherited)
+        else { throw SystemError(code: EINVAL) }
+        let descriptor = fcntl(inherited, F_DUPFD_CLOEXEC, 0)
+        guard descriptor >= 0 else { throw .last }
+        // Of the socket, not of the descriptor: it is so for whoever else has it.
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        return (descriptor, address)
+    }
+
+    private static func option(_ name: Int32, of descriptor: Descriptor) -> Int32? {
+        var value: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        guard unsafe getsockopt(descriptor, SOL_SOCKET, name, &value, &length) == 0 else {
+            return nil
+        }
+        return value
+    }
+
     /// Binds the socket. The kernel makes its file with all permissions but those in the umask, so
     /// that it has the right ones from its first moment on.
     private static func bind(

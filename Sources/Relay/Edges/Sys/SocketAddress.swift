@@ -68,6 +68,18 @@ struct SocketAddress: Hashable, Sendable {
         bytes = unsafe withUnsafeBytes(of: &address) { unsafe Array($0) }
     }
 
+    /// A name in the abstract name space of Unix sockets (unix(7)), which is no file; nil where it is
+    /// empty or longer than the kernel takes (107 bytes).
+    init?(abstract name: String) {
+        let family = UInt16(AF_UNIX)
+        let name = Array(name.utf8)
+        guard !name.isEmpty, name.count < MemoryLayout.size(ofValue: sockaddr_un().sun_path) else {
+            return nil
+        }
+        // The name has no end of its own: the length of the structure says where it ends.
+        bytes = [UInt8(truncatingIfNeeded: family), UInt8(family >> 8), 0] + name
+    }
+
     /// Any address of this machine, in IPv6 and IPv4 alike.
     static func any(port: UInt16) -> SocketAddress? {
         SocketAddress(numeric: "::", port: port)

@@ -11,29 +11,26 @@ public struct DaemonOptions: Sendable {
     public var embeddedBroker: EmbeddedBrokerAddress?
     /// What of the traffic with Redis is traced.
     public var trace: TraceOptions
-    /// The release, such as `0.1.0`.
-    public var version: String
+    /// What the service manager says that has started the process.
+    public var service: ServiceEnvironment
+    /// What this build is called.
+    public var release: Release
 
     /// Puts the options together.
     public init(
         settings: Settings, startupWarnings: [String] = [],
         redisReload: RedisReload? = nil, embeddedBroker: EmbeddedBrokerAddress? = nil,
         trace: TraceOptions = TraceOptions(),
-        version: String = Release.version
+        service: ServiceEnvironment = ServiceEnvironment(), release: Release = Release()
     ) {
         self.settings = settings
         self.startupWarnings = startupWarnings
         self.redisReload = redisReload
         self.embeddedBroker = embeddedBroker
         self.trace = trace
-        self.version = version
+        self.service = service
+        self.release = release
     }
-}
-
-/// What this build is called.
-public enum Release {
-    /// The number of the release.
-    public static let version = "0.1.0"
 }
 
 /// Where the embedded broker listens.

@@ -157,8 +157,10 @@ extension Metrics {
             "status2_ready", .gauge, "1 while Redis answers and the daemon is not draining.",
             reading.isReady ? 1 : 0)
         output.add(
-            "status2_build_info", .gauge, "1, with the version of the daemon.", by: "version",
-            [(reading.version, 1)])
+            "status2_build_info", .gauge, "1, with the version of the daemon and its commit.",
+            labels: [
+                ("version", reading.release.version), ("revision", reading.release.revision),
+            ])
         output.add(
             "status2_log_lines_dropped_total", .counter,
             "Log lines dropped because standard output did not take them.",

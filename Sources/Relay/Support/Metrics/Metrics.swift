@@ -64,8 +64,8 @@ struct Metrics: Equatable, Sendable {
 
 /// What is not counted but looked at when somebody asks for the metrics.
 struct MetricsReading: Equatable, Sendable {
-    /// The daemon's version.
-    var version = ""
+    /// What this build is called.
+    var release = Release()
     /// Whether the daemon can do its work.
     var isReady = false
     var isOriginCheckDisabled = false

@@ -60,6 +60,17 @@ struct PrometheusText {
         written += "\(name)_count \(total)\n"
     }
 
+    /// Adds a metric that is always 1 and tells what its labels say.
+    ///
+    /// Names and values of labels are the daemon's own words, which need no escaping.
+    mutating func add(
+        _ name: String, _ kind: Kind, _ help: String, labels: [(name: String, value: String)]
+    ) {
+        head(name, kind, help)
+        let pairs = labels.map { "\($0.name)=\"\($0.value)\"" }
+        written += "\(name){\(pairs.joined(separator: ","))} 1\n"
+    }
+
     /// In OpenMetrics the name of a counter's family does without the `_total` of its samples.
     private mutating func head(_ name: String, _ kind: Kind, _ help: String) {
         var family = name[...]

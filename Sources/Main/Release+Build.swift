@@ -1,0 +1,7 @@
+import CBuild
+import Relay
+
+extension Release {
+    /// This build.
+    static let current = Release(revision: unsafe String(cString: status2_revision()))
+}
