@@ -19,6 +19,9 @@ enum CommandLineEntry {
             if let serving = command as? Status2 {
                 return try serving.serve(settings: flags.values, environment: environment)
             }
+            if let configured = command as? any ConfiguredCommand {
+                return try configured.run(settings: flags.values, environment: environment)
+            }
             if let decoding = command as? any DecodingCommand { return decoding.decode() }
             try command.run()
             return Status.success
@@ -62,15 +65,15 @@ enum CommandLineEntry {
     private static func end(with error: any Error) -> Int32 {
         let code = Status2.exitCode(for: error)
         let message = Status2.fullMessage(for: error)
+        // An exit status by itself has nothing to say.
+        if message.isEmpty { return code.rawValue }
         if code == .success {
             // The settings are no options of the parser: their part of the usage text is theirs.
             let settings = message.contains(usageMark) ? "\n\(SettingsTable.usage)\n" : ""
             return Host.print("\(message)\n\(settings)") ? Status.success : Status.failure
         }
-        if !message.isEmpty {
-            let shown = Secret.maskingCredentials(in: message)
-            Host.writeToStandardError(shown + guess(for: message) + "\n")
-        }
+        let shown = Secret.maskingCredentials(in: message)
+        Host.writeToStandardError(shown + guess(for: message) + "\n")
         return code == .validationFailure ? Status.usage : code.rawValue
     }
 }

@@ -8,11 +8,17 @@ struct Status2: ParsableCommand {
         abstract: "Relays Redis Pub/Sub messages to browser WebSockets.",
         usage: """
             status2 [<options>]
+            status2 doctor [--json]
+            status2 healthcheck [--ready]
+            status2 watch <url>
+            status2 publish <channel> <message>|-
             status2 decode resp|ws [<file>]
             status2 trace --admin <address> [--channel <pattern>] [--for <duration>]
             """,
         version: "status2 \(Release.current)",
-        subcommands: [Decode.self, TraceCommand.self])
+        subcommands: [
+            Examine.self, Healthcheck.self, Watch.self, Publish.self, TraceCommand.self, Decode.self,
+        ])
 
     @OptionGroup(title: "Trace") var tracing: TraceFlags
 

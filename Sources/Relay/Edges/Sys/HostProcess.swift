@@ -50,6 +50,15 @@ enum HostProcess {
         return Int(clamping: limit.rlim_cur)
     }
 
+    /// The limit of open descriptors that a daemon would raise itself to.
+    static func descriptorLimit() -> Int {
+        var limit = rlimit()
+        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+            return 1024
+        }
+        return Int(clamping: limit.rlim_max)
+    }
+
     /// The WebSockets that fit: each takes a descriptor for the browser and one for Redis, and some
     /// are kept for the rest of the process.
     static func connectionLimit(descriptors: Int, loops: Int = 1) -> Int {

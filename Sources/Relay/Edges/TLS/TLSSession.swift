@@ -111,6 +111,9 @@ import COpenSSL
     /// Whether the handshake went on from an earlier one, without certificates.
     var isResumed: Bool { unsafe SSL_session_reused(ssl) == 1 }
 
+    /// How long the certificates that the server has shown are valid for, the first of them to end.
+    var certificateLifetime: Nanoseconds { .seconds(Int64(unsafe status2_certificates_left(ssl))) }
+
     /// The version that was agreed upon, such as `TLSv1.3`.
     var version: String { unsafe String(cString: SSL_get_version(ssl)) }
 

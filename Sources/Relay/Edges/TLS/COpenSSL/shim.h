@@ -40,6 +40,24 @@ static inline int status2_set_server_name(SSL *connection, const char *name) {
     return (int)SSL_set_tlsext_host_name(connection, name);
 }
 
+// The seconds until the first certificate of the peer's chain ends, negative where it has; 0 where
+// there is none.
+static inline long status2_certificates_left(const SSL *connection) {
+    STACK_OF(X509) *chain = SSL_get0_verified_chain(connection);
+    X509 *own = SSL_get0_peer_certificate(connection);
+    long least = 0;
+    int count = chain == NULL ? (own == NULL ? 0 : 1) : sk_X509_num(chain);
+    for (int index = 0; index < count; index++) {
+        const X509 *certificate = chain == NULL ? own : sk_X509_value(chain, index);
+        int days = 0;
+        int seconds = 0;
+        if (!ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(certificate))) continue;
+        long left = (long)days * 86400 + seconds;
+        if (index == 0 || left < least) least = left;
+    }
+    return least;
+}
+
 static inline void status2_bio_clear_retry(BIO *bio) { BIO_clear_retry_flags(bio); }
 
 static inline void status2_bio_set_retry_read(BIO *bio) { BIO_set_retry_read(bio); }

@@ -1,0 +1,85 @@
+import RESP
+
+// What the ACL user may do: tried, since the rights to ask for rights are rare.
+extension Doctor {
+    private static let grant =
+        "ACL SETUSER … &* +subscribe +unsubscribe +ping +hello +client"
+        + " +select"
+
+    mutating func examineRights(_ redis: RedisConnection) throws(LinkFailure) {
+        let user = try redis.command(["ACL", "WHOAMI"])
+        let name = user.isError ? settings.redis.username ?? "default" : user.string ?? "default"
+        let refused = try trySubscription()
+        if let refused {
+            note("rights", .fail, "user \(name): \(refused)", Self.grant)
+            return
+        }
+        let details = try redis.command(["ACL", "GETUSER", name])
+        guard !details.isError, let channels = Self.channels(of: details) else {
+            note(
+                "rights", .unknown, "user \(name) may SUBSCRIBE; which channels is not to be asked",
+                "pages of channels that it may not read are closed with 1011: \(Self.grant)")
+            return
+        }
+        if channels.split(separator: " ").contains("*") {
+            note("rights", .ok, "user \(name) may SUBSCRIBE to every channel")
+        } else {
+            note(
+                "rights", .warn, "user \(name) may SUBSCRIBE to \(channels) alone",
+                "pages of other channels are closed with 1011: \(Self.grant)")
+        }
+    }
+
+    /// Subscribes and unsubscribes on a connection of its own; what was refused, if anything.
+    private func trySubscription() throws(LinkFailure) -> String? {
+        let redis = try RedisConnection(settings, patience: Self.patience)
+        for command in [["CLIENT", "SETNAME", "status2-doctor"], ["SUBSCRIBE", Self.channel]] {
+            let reply = try redis.command(command)
+            if reply.isError { return reply.string }
+        }
+        // A daemon without this right cannot ask a quiet link whether it lives.
+        let pong = try redis.command(["PING", "x"])
+        if pong.isError, pong.errorCode == "NOPERM" { return pong.string }
+        let reply = try redis.command(["UNSUBSCRIBE", Self.channel])
+        return reply.isError ? reply.string : nil
+    }
+
+    /// The patterns of channels in the answer to `ACL GETUSER`, `*` for all; nil where it has none.
+    static func channels(of details: RESPValue) -> String? {
+        let words = Array(details.children)
+        for index in words.indices.dropLast() where words[index].string == "channels" {
+            let value = words[index + 1]
+            // Redis 6.2 has a list of patterns, 7 a text such as `&run:* &job:*`.
+            let patterns =
+                value.string.map { $0.split(separator: " ").map(String.init) }
+                ?? value.children.compactMap(\.string)
+            let plain = patterns.map { $0.hasPrefix("&") ? String($0.dropFirst()) : $0 }
+            return plain.isEmpty ? "no channel" : plain.joined(separator: " ")
+        }
+        return nil
+    }
+
+    /// Sends a message through Redis and waits for it.
+    mutating func examineDelivery(_ redis: RedisConnection) throws(LinkFailure) {
+        let subscriber = try RedisConnection(settings, patience: Self.patience)
+        let acknowledged = try subscriber.command(["SUBSCRIBE", Self.channel])
+        if acknowledged.isError { return }
+        let begun = BootClock.now()
+        let published = try redis.command(["PUBLISH", Self.channel, "status2 doctor"])
+        if published.isError {
+            note(
+                "delivery", .unknown, "this user may not PUBLISH, nor need the daemon's",
+                "publish with another and watch: status2 watch")
+            return
+        }
+        do throws(LinkFailure) {
+            _ = try subscriber.next()
+            let span = BootClock.now() - begun
+            note("delivery", .ok, "a message came through Redis in \(span.milliseconds) ms")
+        } catch {
+            note(
+                "delivery", .fail, "a message that Redis took did not come: \(error)",
+                "is a proxy between that does not know Pub/Sub, or publishers' Redis another one?")
+        }
+    }
+}
