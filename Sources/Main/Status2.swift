@@ -46,13 +46,17 @@ struct Status2: ParsableCommand {
     func serve(settings: [String: String], environment: [String: String]) throws -> Int32 {
         let broker = try brokerAddress()
         let trace = try tracing.options()
-        var configuration = SettingsLoader.load(
-            environment: environment, flags: settings, embeddedBroker: broker,
-            readFile: HostFile.read)
+        let load: @Sendable () -> Configuration = {
+            var configuration = SettingsLoader.load(
+                environment: environment, flags: settings, embeddedBroker: broker,
+                readFile: HostFile.read)
+            configuration.checkTLSFiles()
+            return configuration
+        }
+        let configuration = load()
         if let error = configuration.usageError {
             throw ValidationError("\(error).")
         }
-        configuration.checkTLSFiles()
         if checkConfig {
             let isTold = Host.print(configuration.report)
             return isTold && !configuration.isFaulty
@@ -64,7 +68,7 @@ struct Status2: ParsableCommand {
         let fatal = Daemon.run(
             DaemonOptions(
                 settings: configuration.settings, startupWarnings: configuration.startupWarnings,
-                redisReload: configuration.redisReload, embeddedBroker: broker, trace: trace,
+                redisReload: configuration.redisReload, reload: load, embeddedBroker: broker, trace: trace,
                 service: ServiceEnvironment(environment, processID: Host.processID),
                 release: .current),
             announce: Host.writeToStandardError)

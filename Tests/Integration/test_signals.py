@@ -12,7 +12,7 @@ from harness import daemon as daemon_module
 from harness.raw import CLOSE, http_get
 from harness.waiting import free_port, wait_until
 
-SHUTDOWN_SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP]
+SHUTDOWN_SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
 FAULT_SIGNALS = [
     signal.SIGILL, signal.SIGTRAP, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV,
     signal.SIGSYS, signal.SIGXCPU, signal.SIGSTKFLT]

@@ -26,11 +26,12 @@ public enum Daemon {
     private static func serve(
         _ options: DaemonOptions, _ announce: (String) -> Void
     ) throws(SystemError) -> String? {
-        let signals = HostProcess.shutdownSignals()
+        let signals = HostProcess.shutdownSignals
         HostProcess.ignoreBrokenPipes()
         HostProcess.ignoreMeaninglessSignals()
         // Threads have them blocked from their start on; this one has to before any is started.
-        HostProcess.block(signals + [HostProcess.traceSignal])
+        let others = HostProcess.otherSignals()
+        HostProcess.block(signals + others)
         let meter = ProcessMeter()
         let descriptors = HostProcess.raiseDescriptorLimit()
         if let refusal = options.service.refusal { return refusal }
@@ -50,7 +51,8 @@ public enum Daemon {
             }
         }
         var settings = options.settings
-        if settings.loops == 0 {
+        let loopCount = settings.loops
+        if loopCount == 0 {
             settings.loops = min(HostProcess.processors(), Settings.loopLimit)
         }
         let most = HostProcess.connectionLimit(
@@ -63,10 +65,13 @@ public enum Daemon {
         } catch {
             return "\(error)"
         }
+        let canary = settings.canaryInterval > .zero ? Canary() : nil
+        let access = AccessSource(options.redisReload)
         let loops = try LoopGroup(
             settings,
             options: RelayOptions(
                 embeddedBroker: options.embeddedBroker, connectionLimit: limit,
+                mostConnections: most,
                 clientLimit: HostProcess.clientLimit(
                     descriptors: descriptors, webSockets: limit, loops: settings.loops),
                 release: options.release, droppedLogLines: { writer.dropped },
@@ -74,19 +79,25 @@ public enum Daemon {
                 processUsage: meter.read,
                 trace: options.trace, openTrace: tracing.open,
                 droppedTraceLines: { tracing.dropped }, unixTime: WallClock.unixTime,
-                refreshRedis: options.redisReload?.reader,
-                onShutdown: { HostProcess.endAtNext(signals) },
+                refreshRedis: access.read, canary: canary,
+                reload: access.renewing(options.reload), loopSetting: loopCount,
+                onShutdown: {
+                    HostProcess.endAtNext(signals)
+                    canary?.stop()
+                },
                 onSecondSignal: { number in
                     writer.drain(atMost: hastyDrainLimit)
                     HostProcess.end(bySignal: number)
                 }),
             log: log)
         var relay = try loops.makeFirst(
-            settings, signals: signals + [HostProcess.traceSignal],
-            inherited: options.service.socket, tls: tls)
+            settings, signals: signals + others, inherited: options.service.socket, tls: tls)
         relay.start()
         if options.embeddedBroker != nil, let address = relay.boundAddress {
             announce(guide(relay.settings, at: address))
+        }
+        if let canary, let address = relay.boundAddress {
+            start(canary, relay.settings, at: address, access, log)
         }
         let fatal = loops.run(relay, makeTLS: tlsContext)
         tracing.drain(atMost: drainLimit)
@@ -100,6 +111,29 @@ public enum Daemon {
             options.tell = { manager.tell($0) }
         }
         return options
+    }
+
+    /// Lets the canary fly in a thread of its own.
+    private static func start(
+        _ canary: Canary, _ settings: Settings, at address: SocketAddress,
+        _ access: AccessSource, _ log: RelayLog
+    ) {
+        let listener: ListenAddress
+        switch settings.listenAddress {
+        case .unix: listener = settings.listenAddress
+        case .tcp(let host, _):
+            let bound = ListenAddress.tcp(host: host, port: address.port)
+            listener = HealthCheck.targets(of: bound)[0]
+        }
+        let flight = CanaryFlight(
+            canary, address: listener, interval: settings.canaryInterval, log: log.server
+        ) {
+            guard case .changed(let present) = access.read() else { return settings }
+            return present.applied(to: settings)
+        }
+        if !Thread.start({ flight.run() }) {
+            log.server.error("there is no thread for the canary")
+        }
     }
 
     @Sendable private static func tlsContext(

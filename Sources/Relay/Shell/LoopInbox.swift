@@ -13,6 +13,8 @@ enum LoopMessage: Equatable, Sendable {
     case master(SentinelService.Endpoint)
     /// The files of passwords and URL have changed.
     case credentials(RedisAccess)
+    /// The configuration was read again: these are in force.
+    case settings(Settings)
     /// The first in the queue of dials is a link of the loop.
     case gateIsOpen
     /// The memory budget is used up, and the loop holds the most.

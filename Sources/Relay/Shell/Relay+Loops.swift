@@ -25,6 +25,7 @@ extension Relay where S: ~Copyable {
         case .redisAnswers: if phase == .starting { phase = .serving }
         case .master(let master): leaveOthers(than: master)
         case .credentials(let access): takeUp(access)
+        case .settings(let settings): apply(settings)
         // The queue is looked at when the turn ends.
         case .gateIsOpen: break
         case .holdsMost: keepMemoryBudget()

@@ -83,6 +83,7 @@ extension Relay where S: ~Copyable {
         reading.logLinesDropped = options.droppedLogLines()
         reading.traceLinesDropped = options.droppedTraceLines() + admin.droppedLines
         reading.process = options.processUsage()
+        reading.canary = options.canary?.findings
         reading.stalledLoops = watch.stalled
         return reading
     }

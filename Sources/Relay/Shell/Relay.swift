@@ -115,9 +115,9 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
 
     var loop: EventLoop<S>
     var configuration: SharedSettings
-    let router: Router
-    let log: RelayLog
-    let options: RelayOptions
+    var router: Router
+    var log: RelayLog
+    var options: RelayOptions
     /// Which loop of the process it is, and what the loops share.
     let place: LoopPlace
     /// Makes the TLS connections to Redis, where its URL asks for them.
@@ -346,6 +346,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
             linkResolved(token.id, resolution)
         case .signal(HostProcess.traceSignal):
             toggleTrace()
+        case .signal(HostProcess.reloadSignal):
+            reload()
         case .signal(let signal):
             beginShutdown(signal: signal)
         }
@@ -392,7 +394,11 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var unreadiness: [String] {
         var reasons: [String] = []
         if phase == .draining { reasons.append("draining") }
-        if !isRedisAnswering { reasons.append("redis_unavailable") }
+        if !isRedisAnswering {
+            reasons.append("redis_unavailable")
+        } else if options.canary?.isLost == true {
+            reasons.append("canary_lost")
+        }
         if watch.hasFoundStall { reasons.append("loop_stalled") }
         return reasons
     }

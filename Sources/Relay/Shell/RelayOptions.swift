@@ -6,6 +6,8 @@ struct RelayOptions: Sendable {
     var embeddedBroker: EmbeddedBrokerAddress?
     /// WebSockets that may be open at once.
     var connectionLimit = 10_000
+    /// WebSockets that the limit of descriptors allows, whatever the settings say.
+    var mostConnections = 10_000
     /// Connections that browsers and others may have open at once, WebSockets among them; one more
     /// is closed unanswered.
     var clientLimit = 20_000
@@ -31,6 +33,12 @@ struct RelayOptions: Sendable {
     ///
     /// It is called when a link is about to dial, at most once in ``Relay/refreshInterval``.
     var refreshRedis: (@Sendable () -> RedisRefresh)?
+    /// What the canary has found; nil where there is none.
+    var canary: Canary?
+    /// Reads the whole configuration once more; nil where there is none to be read.
+    var reload: (@Sendable () -> Configuration)?
+    /// What `STATUS_LOOPS` says, of which the settings have what it came to.
+    var loopSetting = 0
     /// Called when a shutdown begins.
     var onShutdown: @Sendable () -> Void = {}
     /// Called with a signal that came before the first one was handled: the process is to end.
@@ -48,14 +56,21 @@ struct ServiceOptions: Sendable {
 
 /// The loggers of the relay's parts; the label is the line's `component`.
 struct RelayLog: Sendable {
-    let server: Logger
-    let redis: Logger
-    let broker: Logger
+    private(set) var server: Logger
+    private(set) var redis: Logger
+    private(set) var broker: Logger
 
     /// Makes the loggers on one way of handling lines.
     init(_ factory: (String) -> any LogHandler) {
         server = Logger(label: "server", factory: factory)
         redis = Logger(label: "redis", factory: factory)
         broker = Logger(label: "broker", factory: factory)
+    }
+
+    /// Changes the lowest level that is logged.
+    mutating func setLevel(_ level: LogLevel) {
+        server.logLevel = level.threshold
+        redis.logLevel = level.threshold
+        broker.logLevel = level.threshold
     }
 }

@@ -3,10 +3,16 @@ import Glibc
 
 /// The process as the system sees it: its limits and its signals.
 enum HostProcess {
-    /// The signals that begin a shutdown: SIGTERM, SIGINT, SIGQUIT and SIGHUP; but a SIGHUP that the
-    /// process was started to ignore, as by `nohup`, stays ignored.
-    static func shutdownSignals() -> [Int32] {
-        [SIGTERM, SIGINT, SIGQUIT] + (isIgnored(SIGHUP) ? [] : [SIGHUP])
+    /// The signals that begin a shutdown.
+    static let shutdownSignals = [SIGTERM, SIGINT, SIGQUIT]
+
+    /// The signal at which the configuration is read again: SIGHUP.
+    static let reloadSignal = SIGHUP
+
+    /// The signals that the loop handles while it goes on; but a SIGHUP that the process was started
+    /// to ignore, as by `nohup`, stays ignored.
+    static func otherSignals() -> [Int32] {
+        [traceSignal] + (isIgnored(reloadSignal) ? [] : [reloadSignal])
     }
 
     /// Ignores the signals that mean nothing to the daemon and would end it: a stray one must not

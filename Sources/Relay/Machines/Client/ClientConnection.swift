@@ -55,7 +55,7 @@ struct ClientConnection: ~Copyable {
     /// Whether the subscription was acknowledged at least once.
     private(set) var isLive = false
 
-    private let configuration: SharedSettings
+    private var configuration: SharedSettings
     private var parser: HTTPRequestParser?
     private var acceptKey = ""
     private var decoder: WebSocketDecoder
@@ -69,7 +69,7 @@ struct ClientConnection: ~Copyable {
     private var hasNewRoundTrip = false
     /// Whether the answer goes without its body, as to HEAD (RFC 9110, section 9.3.2).
     private var isHead = false
-    private let phase: HeartbeatPhase
+    private var phase: HeartbeatPhase
     private var stateDeadline: Instant
     private var pingDeadline = Instant.never
     private var idleDeadline = Instant.never
@@ -99,6 +99,22 @@ struct ClientConnection: ~Copyable {
     }
 
     private var settings: Settings { configuration.settings }
+
+    /// Takes up other settings: the cadence and the time-out of heartbeats, for which a page has the
+    /// full new time. Limits of messages stay those that the connection began with.
+    mutating func adopt(_ configuration: SharedSettings, now: Instant, seed: UInt64) {
+        let former = settings
+        self.configuration = configuration
+        if former.pingInterval != settings.pingInterval {
+            phase = HeartbeatPhase(interval: settings.pingInterval, seed: seed)
+            if pingDeadline < .never {
+                pingDeadline = phase.next(after: now, interval: settings.pingInterval)
+            }
+        }
+        if former.pongTimeout != settings.pongTimeout, idleDeadline < .never {
+            idleDeadline = now + settings.pongTimeout
+        }
+    }
 
     /// Whether frames may be queued for the browser.
     var takesMessages: Bool { state == .open && handshake.maySend }

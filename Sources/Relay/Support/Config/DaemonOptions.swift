@@ -6,6 +6,8 @@ public struct DaemonOptions: Sendable {
     public var startupWarnings: [String]
     /// Reads the URL and the passwords of Redis again; nil where none of them comes from a file.
     public var redisReload: RedisReload?
+    /// Reads the whole configuration again, at `SIGHUP`.
+    public var reload: (@Sendable () -> Configuration)?
     /// Where the embedded broker listens; nil means that there is none. With port 0 the daemon takes
     /// the port that it got.
     public var embeddedBroker: EmbeddedBrokerAddress?
@@ -19,13 +21,15 @@ public struct DaemonOptions: Sendable {
     /// Puts the options together.
     public init(
         settings: Settings, startupWarnings: [String] = [],
-        redisReload: RedisReload? = nil, embeddedBroker: EmbeddedBrokerAddress? = nil,
+        redisReload: RedisReload? = nil, reload: (@Sendable () -> Configuration)? = nil,
+        embeddedBroker: EmbeddedBrokerAddress? = nil,
         trace: TraceOptions = TraceOptions(),
         service: ServiceEnvironment = ServiceEnvironment(), release: Release = Release()
     ) {
         self.settings = settings
         self.startupWarnings = startupWarnings
         self.redisReload = redisReload
+        self.reload = reload
         self.embeddedBroker = embeddedBroker
         self.trace = trace
         self.service = service

@@ -24,10 +24,15 @@ public struct SettingRow: Sendable {
     /// Prints the value that is in force, passwords masked.
     let print: @Sendable (Settings) -> String
 
+    /// Whether the value is the same in both.
+    let isSame: @Sendable (Settings, Settings) -> Bool
+    /// Copies the value into other settings.
+    let copy: @Sendable (Settings, inout Settings) -> Void
+
     /// The value of a daemon that nobody has configured; empty for an empty list.
     public var defaultText: String { print(Settings()) }
 
-    init<Value>(
+    init<Value: Equatable>(
         _ variable: String, _ path: any WritableKeyPath<Settings, Value> & Sendable,
         _ value: SettingValue<Value>, _ meaning: String, refusal: Refusal = .fallback
     ) {
@@ -40,6 +45,8 @@ public struct SettingRow: Sendable {
             settings[keyPath: path] = try value.parse(text)
         }
         print = { value.print($0[keyPath: path]) }
+        isSame = { $0[keyPath: path] == $1[keyPath: path] }
+        copy = { $1[keyPath: path] = $0[keyPath: path] }
     }
 
     /// The flag, without its dashes, of a variable: `ping-interval` of `STATUS_PING_INTERVAL`.

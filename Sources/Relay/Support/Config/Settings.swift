@@ -47,6 +47,10 @@ public struct Settings: Sendable, Equatable {
     public var drainDelay = Nanoseconds.zero
     /// The time over which a shutdown spreads the closes of the WebSockets.
     public var drainWindow = Nanoseconds.zero
+    /// The time between two messages that the daemon sends through Redis to itself; zero for none.
+    public var canaryInterval = Nanoseconds.zero
+    /// The file whose lines win over the environment; empty for none.
+    public var environmentFile = ""
     /// The lowest level that is logged.
     public var logLevel = LogLevel.info
     /// Whether `/metrics` is served.

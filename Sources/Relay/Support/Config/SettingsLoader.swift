@@ -25,9 +25,18 @@ public struct SettingsLoader {
         embeddedBroker: EmbeddedBrokerAddress? = nil,
         readFile: @escaping SecretFile.Read
     ) -> Configuration {
+        var file: EnvironmentFile?
+        var refusal: TextSources.Refusal?
+        do throws(TextSources.Refusal) {
+            file = try EnvironmentFile.find(
+                environment: environment, flags: flags, readFile: readFile)
+        } catch {
+            refusal = error
+        }
         var loader = SettingsLoader(
-            environment: environment, flags: flags, embeddedBroker: embeddedBroker,
+            environment: environment, file: file, flags: flags, embeddedBroker: embeddedBroker,
             readFile: readFile)
+        if let refusal { loader.refuse(refusal) }
         for row in SettingsTable.rows {
             let origin = loader.load(row)
             loader.origins.append(origin)
@@ -45,14 +54,19 @@ public struct SettingsLoader {
     }
 
     private init(
-        environment: [String: String], flags: [String: String],
+        environment: [String: String], file: EnvironmentFile?, flags: [String: String],
         embeddedBroker: EmbeddedBrokerAddress?, readFile: @escaping SecretFile.Read
     ) {
         // An empty variable is an unset one, as in the Go service; an empty flag is a value, so
         // that a list can be emptied.
-        self.environment = environment.filter { !$0.value.isEmpty }
+        var values = environment
+        // The file that is read is the one that was named from outside.
+        for (name, value) in file?.values ?? [:] where name != EnvironmentFile.variable {
+            values[name] = value
+        }
+        self.environment = values.filter { !$0.value.isEmpty }
         texts = TextSources(
-            environment: self.environment, flags: flags, readFile: readFile)
+            environment: self.environment, file: file, flags: flags, readFile: readFile)
         self.embeddedBroker = embeddedBroker
     }
 

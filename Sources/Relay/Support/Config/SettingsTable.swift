@@ -120,7 +120,14 @@ public enum SettingsTable {
             "STATUS_LOOPS", \.loops, .integer(in: 0...Settings.loopLimit),
             "event loops, each in a thread of its own; 0 = as many as there are processors"),
         SettingRow(
+            EnvironmentFile.variable, \.environmentFile, .path,
+            "file of NAME=value lines that win over the environment, read again at SIGHUP",
+            refusal: .fatal),
+        SettingRow(
             "STATUS_LOG_LEVEL", \.logLevel, .level, "debug, info, warn or warning, error"),
+        SettingRow(
+            "STATUS_CANARY_INTERVAL", \.canaryInterval, .durationOrDisabled(atLeast: 100),
+            "time between two messages that the daemon sends through Redis to itself; 0 sends none"),
         SettingRow("STATUS_METRICS_ENABLED", \.metricsEnabled, .boolean, "serve /metrics"),
         SettingRow(
             "STATUS_ADMIN_ADDR", \.adminAddress, .adminAddress,

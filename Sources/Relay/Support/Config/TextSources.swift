@@ -24,6 +24,8 @@ struct TextSources: Sendable {
         let name: String
         /// The path, where the text is a file's.
         let path: String?
+        /// The environment file that the variable stands in.
+        var environmentFile: String?
 
         /// Whether the command line has said so.
         var isFlag: Bool { name.hasPrefix("--") }
@@ -31,12 +33,17 @@ struct TextSources: Sendable {
         /// Where the text comes from, for people.
         var origin: ValueOrigin {
             if let path { return .file(path: path, namedBy: name) }
+            if let environmentFile {
+                return .file(path: environmentFile, namedBy: EnvironmentFile.variable)
+            }
             return isFlag ? .flag(name) : .environment([name])
         }
     }
 
-    /// The environment, in which no value is empty.
+    /// The environment with what a file has put into it; no value is empty.
     let environment: [String: String]
+    /// That file.
+    var file: EnvironmentFile?
     /// The values by flag, without dashes; one may be empty.
     let flags: [String: String]
     /// Reads files.
@@ -62,7 +69,10 @@ struct TextSources: Sendable {
         let path = hasFile ? environment[fileVariable] : nil
         if let text = environment[variable] {
             guard path == nil else { throw conflict(fileVariable, variable) }
-            return Found(text: text, name: variable, path: nil)
+            let isOfFile = variable != EnvironmentFile.variable && file?.values[variable] == text
+            return Found(
+                text: text, name: variable, path: nil,
+                environmentFile: isOfFile ? file?.path : nil)
         }
         if let path { return try read(path, fileVariable) }
         return nil

@@ -156,6 +156,18 @@ extension Metrics {
         output.add(
             "status2_ready", .gauge, "1 while Redis answers and the daemon is not draining.",
             reading.isReady ? 1 : 0)
+        if let canary = reading.canary {
+            output.add(
+                "status2_canary_latency_seconds",
+                "Time from before the canary's message is published until it has come to its page.",
+                canary.latency)
+            output.add(
+                "status2_canary_misses_total", .counter,
+                "Messages of the canary that did not come in time.", canary.misses)
+            output.add(
+                "status2_canary_lost", .gauge,
+                "1 while messages that Redis takes do not come back.", canary.isLost ? 1 : 0)
+        }
         output.add(
             "status2_build_info", .gauge, "1, with the version of the daemon and its commit.",
             labels: [

@@ -91,6 +91,8 @@ struct MetricsReading: Equatable, Sendable {
     var pendingLinks = 0
     /// The time for which present interruptions of subscriptions have lasted, summed.
     var ongoingOutage = Nanoseconds.zero
+    /// What the canary has found; nil where there is none.
+    var canary: Canary.Findings?
     var logLinesDropped: UInt64 = 0
     var traceLinesDropped: UInt64 = 0
     var process = ProcessUsage()

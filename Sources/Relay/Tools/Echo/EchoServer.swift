@@ -43,7 +43,7 @@ public enum EchoServer {
     private static func prepare() throws(SystemError) -> LinuxSys {
         HostProcess.ignoreBrokenPipes()
         _ = HostProcess.raiseDescriptorLimit()
-        return try LinuxSys(signals: HostProcess.shutdownSignals())
+        return try LinuxSys(signals: HostProcess.shutdownSignals)
     }
 }
 

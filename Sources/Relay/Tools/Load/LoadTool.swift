@@ -74,7 +74,7 @@ public enum LoadTool {
 
     private static func world(_ options: LoadOptions) throws(LoadFailure) -> LinuxSys {
         do throws(SystemError) {
-            var sys = try LinuxSys(signals: HostProcess.shutdownSignals())
+            var sys = try LinuxSys(signals: HostProcess.shutdownSignals)
             for text in options.sourceAddresses {
                 guard let source = SocketAddress(numeric: text, port: 0) else {
                     throw SystemError.noSuchFile

@@ -208,6 +208,7 @@ struct SettingsLoaderTests {
         ("STATUS_REDIS_SENTINEL_PASSWORD_FILE", "a\0b"),
         ("STATUS_REDIS_SUBSCRIPTIONS", "both"), ("STATUS_ADMIN_ADDR", ":9100"),
         ("STATUS_ADMIN_ADDR", "0.0.0.0:9100"), ("STATUS_ADMIN_ADDR", "admin"),
+        ("STATUS_CANARY_INTERVAL", "often"), ("STATUS_CANARY_INTERVAL", "99ms"),
     ]
 
     @Test("ends the start or falls back to the default, as the row says", arguments: refused)
@@ -243,6 +244,7 @@ struct SettingsLoaderTests {
         "STATUS_REDIS_TLS_SERVER_NAME", "STATUS_REDIS_TLS_INSECURE_SKIP_VERIFY",
         "STATUS_MAX_CONNECTIONS", "STATUS_TRUSTED_PROXIES", "STATUS_MAX_CONNECTIONS_PER_ADDRESS",
         "STATUS_ADMIN_ADDR",
+        "STATUS_ENV_FILE",
     ]
 
     @Test("ends the start for exactly the settings whose default is wider than what was meant")
@@ -251,6 +253,7 @@ struct SettingsLoaderTests {
         #expect(Set(fatal) == Self.narrowing)
         // A row whose texts can be refused is among the vectors, so that both outcomes are seen.
         let free: Set<String> = [
+            "STATUS_ENV_FILE",
             "STATUS_REDIS_PASSWORD", "STATUS_REDIS_SENTINEL_USERNAME", "STATUS_REDIS_URL",
             "STATUS_REDIS_SENTINEL_PASSWORD",
         ]
