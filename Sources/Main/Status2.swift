@@ -17,7 +17,8 @@ struct Status2: ParsableCommand {
             """,
         version: "status2 \(Release.current)",
         subcommands: [
-            Examine.self, Healthcheck.self, Watch.self, Publish.self, TraceCommand.self, Decode.self,
+            Examine.self, Healthcheck.self, Watch.self, Publish.self, TraceCommand.self,
+            Decode.self,
         ])
 
     @OptionGroup(title: "Trace") var tracing: TraceFlags
