@@ -69,7 +69,8 @@ struct Status2: ParsableCommand {
         let fatal = Daemon.run(
             DaemonOptions(
                 settings: configuration.settings, startupWarnings: configuration.startupWarnings,
-                redisReload: configuration.redisReload, reload: load, embeddedBroker: broker, trace: trace,
+                redisReload: configuration.redisReload, reload: load, embeddedBroker: broker,
+                trace: trace,
                 service: ServiceEnvironment(environment, processID: Host.processID),
                 release: .current),
             announce: Host.writeToStandardError)
