@@ -64,7 +64,10 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
     }
 
     /// Bytes of memory that hold what connections have not sent or not consumed yet.
-    var bufferedBytes: Int { pool.usedBytes + keptInput }
+    var bufferedBytes: Int { pool.usedBytes + keptInput + heldBytes }
+
+    /// Bytes of messages that are held for browsers that may come back.
+    var heldBytes = 0
 
     /// The instant of the present turn; standstills are left out.
     var now: Instant { clock.now }
@@ -212,6 +215,17 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
     mutating func abandon(dialed descriptor: Descriptor) {
         sys.close(descriptor, reset: true)
         watchedCount -= 1
+    }
+
+    /// Gives the connection up without closing it: another loop has it from now on.
+    mutating func detach(_ socket: inout Socket) -> Descriptor {
+        let descriptor = socket.descriptor
+        sys.unwatch(descriptor)
+        watchedCount -= 1
+        socket.descriptor = -1
+        socket.interest = []
+        release(&socket)
+        return descriptor
     }
 
     /// Changes what the socket is watched for, if it is a change.

@@ -4,6 +4,8 @@ import Synchronization
 enum LoopMessage: Equatable, Sendable {
     /// A connection was accepted for the loop and counted as its own.
     case accepted(Descriptor, peer: SocketAddress)
+    /// A page comes back to a stream of this loop; its connection is counted as this loop's.
+    case comesBack(HandOver, rest: [UInt8])
     /// There is no room for another connection: one that is no WebSocket and has been here for so
     /// long is to give way.
     case makeRoom(olderThan: Nanoseconds)

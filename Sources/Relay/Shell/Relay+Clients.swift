@@ -48,6 +48,9 @@ extension Relay where S: ~Copyable {
             loop.queue(reply, on: &clients[id].socket)
             if action == .none { break }
             perform(action, on: id)
+            if let leaving = handOver.take() {
+                return send(leaving, rest: Array(buffer[offset..<total]))
+            }
             isOpen = clients.contains(id)
         }
         guard isOpen else { return }
@@ -80,7 +83,7 @@ extension Relay where S: ~Copyable {
 
     // MARK: - Requests
 
-    private mutating func serve(_ request: HTTPRequest, to id: SlotID) {
+    mutating func serve(_ request: HTTPRequest, to id: SlotID) {
         identify(id, by: request.headers)
         switch router.route(request) {
         case .health: respond(HTTPResponse(status: 200, text: "OK"), to: id)
@@ -94,7 +97,10 @@ extension Relay where S: ~Copyable {
         case .refuse(let refusal):
             refuse(id, request, refusal)
         case .upgrade(let channel, let acceptKey):
+            let resume = settings.resumeWindow > .zero ? ResumeRequest(query: request.query) : nil
+            if let other = otherLoop(of: resume) { return handOver(id, request, to: other) }
             if let refusal = refusalOfUpgrade(id) { return refuse(id, request, refusal) }
+            clients[id].resume = resume.map(PageResume.init)
             upgrade(id, to: channel, acceptKey: acceptKey)
         }
     }
@@ -152,9 +158,13 @@ extension Relay where S: ~Copyable {
     mutating func subscribed(_ id: SlotID) {
         guard clients.contains(id) else { return }
         let wasOpening = clients[id].machine.state == .opening
+        let resumption = resumption(of: id)
         reply.removeAll(keepingCapacity: true)
-        clients[id].machine.subscribed(now: loop.now, reply: &reply)
+        clients[id].machine.subscribed(
+            at: resumption?.position, now: loop.now, reply: &reply)
         loop.queue(reply, on: &clients[id].socket)
+        if let resumption { resume(id, resumption) }
+        guard clients.contains(id) else { return }
         if wasOpening { consumeEarlyBytes(id) }
         if clients.contains(id) { arm(client: id) }
     }

@@ -34,6 +34,7 @@ extension Relay where S: ~Copyable {
     ///
     /// A queue that has only just been filled is sent first: its browser may well take it.
     mutating func keepMemoryBudget() {
+        if isToShed() { shedStreams() }
         while isToShed(), let largest = clientHoldingMost() {
             flushClient(largest)
             guard loop.bufferedBytes > memoryAllowance else { return }
@@ -62,7 +63,7 @@ extension Relay where S: ~Copyable {
         return held
     }
 
-    private mutating func noteReceived(by id: SlotID) {
+    mutating func noteReceived(by id: SlotID) {
         clients[id].ledger.received += 1
         metrics.ledger.received += 1
     }
@@ -111,7 +112,7 @@ extension Relay where S: ~Copyable {
         noteRefusal(id, end)
         deactivate(id)
         loop.markDirty(&clients[id].socket)
-        unsubscribe(id)
+        unsubscribe(id, because: end)
         arm(client: id)
     }
 
@@ -128,7 +129,7 @@ extension Relay where S: ~Copyable {
         if clients[id].end == nil { noteRefusal(id, end) }
         let end = clients[id].end ?? end
         deactivate(id)
-        unsubscribe(id)
+        unsubscribe(id, because: end)
         let unsent = clients[id].socket.output.messageCount
         noteDropped(end.dropReason, unsent, by: id)
         var reset = false

@@ -21,6 +21,7 @@ extension Relay where S: ~Copyable {
     private mutating func handle(_ message: LoopMessage) {
         switch message {
         case .accepted(let descriptor, let peer): admit(descriptor, peer: peer)
+        case .comesBack(let handOver, let rest): takeOver(handOver, rest: rest)
         case .makeRoom(let age): makeRoom(olderThan: age)
         case .redisAnswers: if phase == .starting { phase = .serving }
         case .master(let master): leaveOthers(than: master)

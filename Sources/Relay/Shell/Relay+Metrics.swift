@@ -107,6 +107,8 @@ extension Relay where S: ~Copyable {
             }
         }
         reading.subscriptions = hub.count
+        reading.resumeBytes = hub.resumeBytes
+        reading.resumeKept = hub.keptCount
         for id in hub.ids where hub[id].outageSince != .never {
             reading.ongoingOutage = reading.ongoingOutage + (loop.boot - hub[id].outageSince)
         }

@@ -8,8 +8,10 @@ extension Relay where S: ~Copyable {
 
     /// A page wants to hear its channel.
     mutating func subscribe(_ client: SlotID, to channel: ChannelName) {
-        let membership = hub.subscribe(client, to: channel.bytes)
+        let membership = hub.subscribe(
+            client, to: channel.bytes, resuming: epochAskedFor(by: client))
         let id = membership.subscription
+        if clients[client].resume != nil { beginStream(of: id) }
         clients[client].subscription = id
         clients[client].place = UInt32(membership.place)
         guard !membership.isLive else { return subscribed(client) }
@@ -30,18 +32,27 @@ extension Relay where S: ~Copyable {
         }
     }
 
-    /// A page needs its subscription no more.
-    mutating func unsubscribe(_ client: SlotID) {
+    /// A page needs its subscription no more; `end` says whether it may come back.
+    mutating func unsubscribe(_ client: SlotID, because end: ClientEnd? = nil) {
         guard let id = clients[client].subscription.take() else { return }
         if let link = hub[id].link { clients[client].lastLink = links[link].number }
         if let moved = hub.leave(id, at: Int(clients[client].place)) {
             clients[moved].place = clients[client].place
         }
         guard hub[id].pages.isEmpty else { return }
+        if mayComeBack(client, after: end) {
+            return hub.keep(id, until: loop.now + settings.resumeWindow)
+        }
+        endSubscription(id)
+    }
+
+    /// Nobody wants the subscription any more.
+    mutating func endSubscription(_ id: SlotID) {
         endOutage(id)
         guard hub.mode == .dedicated else { return tell(id) }
         if let link = hub[id].link { closeLink(link) }
         hub.remove(id)
+        loop.heldBytes = hub.resumeBytes
     }
 
     /// A page takes no more messages, and will leave. Over its own link Redis is asked to send none,
@@ -112,6 +123,7 @@ extension Relay where S: ~Copyable {
     /// Redis has acknowledged a subscription: its pages are live.
     mutating func established(_ id: SlotID, on link: SlotID) {
         let since = hub[id].outageSince
+        if since != .never { hub[id].stream?.lost(since: since, until: loop.boot) }
         // After the loss of a shared link there would be one line for each of its channels at once.
         if hub.mode == .dedicated || since == .never {
             var metadata = metadata(of: link, id)
@@ -178,6 +190,7 @@ extension Relay where S: ~Copyable {
         endOutage(id)
         let pages = (0..<hub[id].pages.placeCount).map { hub[id].pages[$0] }
         hub.remove(id)
+        loop.heldBytes = hub.resumeBytes
         for client in pages where clients.contains(client) {
             clients[client].subscription = nil
             giveUp(on: client)
@@ -207,6 +220,7 @@ extension Relay where S: ~Copyable {
 
     /// Escapes and frames a payload once and queues it for every page of the subscription.
     mutating func forward(_ payload: Span<UInt8>, to id: SlotID) {
+        if let stream = hub[id].stream { return forward(payload, to: id, numberedBy: stream) }
         var storage = take(&frame)
         let built = StatusFrame.build(payload, in: &storage)
         metrics.replacements += UInt64(built.replacements)
@@ -223,6 +237,7 @@ extension Relay where S: ~Copyable {
     /// A payload over the limit has been skipped.
     mutating func skip(length: Int, of id: SlotID, on link: SlotID) {
         let since = links[link].confirmedAt
+        hub[id].stream?.lost(since: since, until: loop.boot)
         for place in 0..<hub[id].pages.placeCount {
             skipOversized(by: hub[id].pages[place], since: since)
         }
@@ -233,7 +248,7 @@ extension Relay where S: ~Copyable {
     }
 
     /// Pages that have moved learn their places.
-    private mutating func endDealing() {
+    mutating func endDealing() {
         for (page, place) in hub.endDealing() { clients[page].place = UInt32(place) }
     }
 

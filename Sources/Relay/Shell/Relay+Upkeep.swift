@@ -12,6 +12,7 @@ extension Relay where S: ~Copyable {
         if place.isFirst { loop.releaseMemory() }
         if !place.isAlone { lookAtOthers() }
         reportToService()
+        endKeptSubscriptions()
         loop.arm(upkeepTimer, at: loop.now + upkeepPause)
     }
 

@@ -17,6 +17,8 @@ struct ClientEntry: ~Copyable {
     var subscription: SlotID?
     /// Its place among the pages of its subscription.
     var place: UInt32 = 0
+    /// What it has been told, if it can resume.
+    var resume: PageResume?
     /// Why it ends, once that is decided.
     var end: ClientEnd?
     /// What became of its messages.
@@ -160,6 +162,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var publishedBytes = 0
     /// Whether another loop has been asked in this turn to shed what it holds.
     var hasAskedToShed = false
+    /// A connection that another loop is to have, until the bytes behind its request are known.
+    var handOver: HandOver?
     /// Requests for the metrics that wait for the figures of the other loops.
     var gathering = MetricsGathering()
     /// The connections that give way when there is no room.
@@ -186,6 +190,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     // Storage that is used again in every turn.
     var reply: [UInt8] = []
     var frame: [UInt8] = []
+    var numberedFrame: [UInt8] = []
     var encoder = RESPEncoder()
     var arguments: [Range<Int>] = []
     private var events: [SysEvent] = []

@@ -44,6 +44,11 @@ struct SimulatedSys: Sys {
         world.watch(descriptor, token: token, for: interest)
     }
 
+    mutating func unwatch(_ descriptor: Descriptor) {
+        world.acting = loop
+        world.unwatch(descriptor)
+    }
+
     mutating func rewatch(_ descriptor: Descriptor, token: Token, for interest: Interest) {
         world.acting = loop
         world.watch(descriptor, token: token, for: interest)

@@ -99,6 +99,10 @@ extension World {
         return connection.descriptor
     }
 
+    func unwatch(_ descriptor: Descriptor) {
+        held(descriptor).interest = []
+    }
+
     func watch(_ descriptor: Descriptor, token: Token, for interest: Interest) {
         if let listener = listeners.first(where: { $0.descriptor == descriptor }) {
             listener.isPaused = interest.isEmpty

@@ -200,6 +200,10 @@ import Glibc
         control(EPOLL_CTL_ADD, descriptor, events: Self.bits(interest), data: token.bits)
     }
 
+    mutating func unwatch(_ descriptor: Descriptor) {
+        control(EPOLL_CTL_DEL, descriptor, events: 0, data: 0)
+    }
+
     mutating func rewatch(_ descriptor: Descriptor, token: Token, for interest: Interest) {
         control(EPOLL_CTL_MOD, descriptor, events: Self.bits(interest), data: token.bits)
     }

@@ -90,6 +90,8 @@ protocol Sys: ~Copyable {
 
     /// Begins to watch an accepted socket.
     mutating func watch(_ descriptor: Descriptor, token: Token, for interest: Interest)
+    /// Ends the watch of a socket, which stays open.
+    mutating func unwatch(_ descriptor: Descriptor)
     /// Changes what a watched socket is watched for.
     mutating func rewatch(_ descriptor: Descriptor, token: Token, for interest: Interest)
 

@@ -313,18 +313,23 @@ struct ClientConnection: ~Copyable {
         stateDeadline = now + (timeout == .zero ? Self.unlimitedOpeningLimit : timeout)
     }
 
-    /// The subscription is acknowledged, for the first time or again after an outage.
-    mutating func subscribed(now: Instant, reply: inout [UInt8]) {
+    /// The subscription is acknowledged, for the first time or again after an outage; the first ping
+    /// tells a page that can resume where the stream is.
+    mutating func subscribed(
+        at position: StreamPosition? = nil, now: Instant, reply: inout [UInt8]
+    ) {
         if state == .opening { open(now: now, &reply) }
         guard takesMessages, !isLive else { return }
         isLive = true
-        ping(now: now, &reply)
+        ping(at: position, now: now, &reply)
         idleDeadline = now + settings.pongTimeout
         pingDeadline = phase.next(after: now, interval: settings.pingInterval)
     }
 
-    private mutating func ping(now: Instant, _ reply: inout [UInt8]) {
-        reply += StatusFrame.ping
+    private mutating func ping(
+        at position: StreamPosition? = nil, now: Instant, _ reply: inout [UInt8]
+    ) {
+        reply += position.map(StatusFrame.ping) ?? StatusFrame.ping
         pingedAt = now
     }
 

@@ -13,7 +13,7 @@ enum StatusFrame {
     /// A whole frame with `{"type":"hangup"}`.
     static let hangup = frame(#"{"type":"hangup"}"#)
 
-    fileprivate static func frame(_ text: String) -> [UInt8] {
+    private static func frame(_ text: String) -> [UInt8] {
         var bytes: [UInt8] = []
         FrameEncoder.appendText(text, to: &bytes)
         return bytes
@@ -34,6 +34,26 @@ enum StatusFrame {
         } else {
             storage.removeLast(storage.count - prefix.count)
         }
+        return finish(payload, in: &storage)
+    }
+
+    /// Writes the frame for a payload that has a position in its stream, over `storage`.
+    ///
+    /// The storage is used for such frames and nothing else.
+    static func build(
+        _ payload: Span<UInt8>, at position: StreamPosition, in storage: inout [UInt8]
+    ) -> (frame: Range<Int>, replacements: Int) {
+        storage.removeAll(keepingCapacity: true)
+        storage += [UInt8](repeating: 0, count: textStart)
+        storage += #"{"type":"status","id":""#.utf8
+        position.appendText(to: &storage)
+        storage += #"","data":""#.utf8
+        return finish(payload, in: &storage)
+    }
+
+    private static func finish(
+        _ payload: Span<UInt8>, in storage: inout [UInt8]
+    ) -> (frame: Range<Int>, replacements: Int) {
         let replacements = JSONStringEscaper.append(payload, to: &storage)
         storage.append(UInt8(ascii: "\""))
         storage.append(UInt8(ascii: "}"))
@@ -68,6 +88,8 @@ enum GapReason: String, Sendable {
     case redisOutage = "redis_outage"
     /// A payload was over `STATUS_MAX_PAYLOAD_SIZE`.
     case oversizedPayload = "payload_too_large"
+    /// The browser was away, and what it has missed is not here (any more).
+    case resume
 }
 
 extension StatusFrame {
@@ -77,6 +99,13 @@ extension StatusFrame {
         frame(
             #"{"type":"gap","reason":"\#(reason.rawValue)","from_ms":\#(fromMilliseconds),"#
                 + #""to_ms":\#(toMilliseconds)}"#)
+    }
+
+    /// A whole frame of a ping that tells where the stream is.
+    static func ping(at position: StreamPosition) -> [UInt8] {
+        var text: [UInt8] = []
+        position.appendText(to: &text)
+        return frame(#"{"type":"ping","id":"\#(String(decoding: text, as: UTF8.self))"}"#)
     }
 
     /// A whole frame that tells that messages do not come, since an instant of Unix time.

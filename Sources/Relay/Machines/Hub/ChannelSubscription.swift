@@ -14,8 +14,8 @@ struct ChannelSubscription {
 
     /// The name of the channel.
     let channel: [UInt8]
-    /// The hash of the name, where subscriptions are found by it.
-    let hash: UInt64
+    /// The hash of the name, where the table knows it.
+    var hash: UInt64 = 0
     /// The link that carries it.
     var link: SlotID?
     /// The pages that hear it.
@@ -25,11 +25,19 @@ struct ChannelSubscription {
     var isQueued = false
     /// Whether Redis has refused to end it: it is kept, and its messages go to nobody.
     var cannotEnd = false
+    /// What it has said lately, where a page of it can resume.
+    var stream: ResumeStream?
+    /// Until when it is kept though no page hears it, for one that may come back.
+    var keptUntil: Instant?
+    /// Whether the table knows it.
+    var isListed = false
     /// Since when its pages may have missed messages; ``BootTime/never`` while they miss none.
     var outageSince = BootTime.never
 
-    init(_ channel: [UInt8], hash: UInt64) {
+    /// Whether its messages are wanted.
+    var isWanted: Bool { !pages.isEmpty || keptUntil != nil }
+
+    init(_ channel: [UInt8]) {
         self.channel = channel
-        self.hash = hash
     }
 }

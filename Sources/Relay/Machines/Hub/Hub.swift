@@ -1,3 +1,5 @@
+import DequeModule
+
 /// The registry of subscriptions: which page hears which channel, and over which link.
 ///
 /// It alone knows. Pages come and go whenever they like; what Redis has been told follows by state: a
@@ -8,7 +10,7 @@
 ///     state          input                            next state
 ///     wanted         a command may go out             requested: SUBSCRIBE
 ///     requested      acknowledged                     acknowledged
-///     acknowledged   no page is left                  ending: UNSUBSCRIBE
+///     acknowledged   not wanted any more              ending: UNSUBSCRIBE
 ///     ending         ended, no page has come          (gone)
 ///     ending         ended, pages have come           wanted
 ///     any            the link is lost                 wanted, or (gone) without pages
@@ -47,6 +49,12 @@ struct Hub: ~Copyable {
     private var subscriptions = Slab<ChannelSubscription>()
     /// The subscription whose message is being dealt out.
     private var dealing = PageSet.nobody
+    /// Subscriptions that are kept for pages that may come back, in the order of their time being over.
+    private var kept = Deque<(id: SlotID, until: Instant)>()
+    /// How many subscriptions are kept for pages that may come back.
+    private(set) var keptCount = 0
+    /// Bytes that are held for pages that may come back, or have.
+    private(set) var resumeBytes = 0
 
     /// Makes an empty registry; the seed is to be a secret.
     init(_ mode: RedisSubscriptions, seed: UInt64) {
@@ -70,26 +78,38 @@ struct Hub: ~Copyable {
 
     // MARK: - Pages
 
-    /// A page wants to hear a channel.
-    mutating func subscribe(_ page: SlotID, to channel: [UInt8]) -> Membership {
-        let id = existing(channel) ?? make(channel)
+    /// A page wants to hear a channel; with `epoch` it comes back to a stream that it has heard.
+    mutating func subscribe(
+        _ page: SlotID, to channel: [UInt8], resuming epoch: StreamEpoch? = nil
+    ) -> Membership {
+        let id = existing(channel, epoch) ?? make(channel)
         let place = subscriptions[id].pages.insert(page)
+        release(id)
         return Membership(
             subscription: id, place: place, isLive: subscriptions[id].state == .acknowledged)
     }
 
-    private func existing(_ channel: [UInt8]) -> SlotID? {
-        mode == .shared ? find(channel.span) : nil
+    private func existing(_ channel: [UInt8], _ epoch: StreamEpoch?) -> SlotID? {
+        if mode == .shared { return find(channel.span) }
+        guard let epoch else { return nil }
+        return table.find(table.hash(channel.span)) { id in
+            subscriptions[id].stream?.epoch == epoch && subscriptions[id].channel == channel
+        }
     }
 
     private mutating func make(_ channel: [UInt8]) -> SlotID {
-        guard mode == .shared else {
-            return subscriptions.insert { _ in ChannelSubscription(channel, hash: 0) }
-        }
-        let hash = table.hash(channel.span)
-        let id = subscriptions.insert { _ in ChannelSubscription(channel, hash: hash) }
-        table.insert(id, hash: hash)
+        let id = subscriptions.insert { _ in ChannelSubscription(channel) }
+        if mode == .shared { list(id) }
         return id
+    }
+
+    /// Makes the subscription one that is found by its name.
+    private mutating func list(_ id: SlotID) {
+        let channel = subscriptions[id].channel
+        let hash = table.hash(channel.span)
+        subscriptions[id].hash = hash
+        subscriptions[id].isListed = true
+        table.insert(id, hash: hash)
     }
 
     /// A page hears its channel no more; returns the page that has its place now, if one has moved.
@@ -103,7 +123,9 @@ struct Hub: ~Copyable {
 
     /// Forgets a subscription.
     mutating func remove(_ id: SlotID) {
-        if mode == .shared { table.remove(id, hash: subscriptions[id].hash) }
+        release(id)
+        if subscriptions[id].isListed { table.remove(id, hash: subscriptions[id].hash) }
+        if let stream = subscriptions[id].stream { resumeBytes -= stream.byteCount }
         subscriptions.remove(id)
     }
 
@@ -125,6 +147,64 @@ struct Hub: ~Copyable {
         return subscriptions[id].pages.closeHoles()
     }
 
+    // MARK: - Pages that come back
+
+    /// Subscriptions without pages that are kept at once, at most; the oldest go first.
+    static let keptLimit = 10_000
+
+    /// Begins the stream of a subscription, where it has none yet.
+    mutating func beginStream(of id: SlotID, _ epoch: @autoclosure () -> StreamEpoch) {
+        guard subscriptions[id].stream == nil else { return }
+        subscriptions[id].stream = ResumeStream(epoch())
+        if !subscriptions[id].isListed { list(id) }
+    }
+
+    /// Takes a message up in its stream; returns its position.
+    mutating func append(_ payload: Span<UInt8>, to stream: ResumeStream, limit: Int)
+        -> StreamPosition
+    {
+        resumeBytes += stream.append(payload, limit: limit)
+        return StreamPosition(stream.epoch, stream.last)
+    }
+
+    /// Keeps a subscription without pages until an instant, for one that may come back.
+    mutating func keep(_ id: SlotID, until deadline: Instant) {
+        subscriptions[id].keptUntil = deadline
+        kept.append((id, deadline))
+        keptCount += 1
+    }
+
+    /// The oldest of the subscriptions that are kept, where it is to end: its time is over, there are
+    /// too many, or `isPressed` for memory. It is kept no more.
+    mutating func nextToEnd(now: Instant, isPressed: Bool = false) -> SlotID? {
+        while let (id, deadline) = kept.first {
+            // A page has come back, and may have left again.
+            guard subscriptions.contains(id), subscriptions[id].keptUntil == deadline else {
+                kept.removeFirst()
+                continue
+            }
+            guard deadline <= now || keptCount > Self.keptLimit || isPressed else { return nil }
+            kept.removeFirst()
+            release(id)
+            return id
+        }
+        return nil
+    }
+
+    private mutating func release(_ id: SlotID) {
+        guard subscriptions[id].keptUntil != nil else { return }
+        subscriptions[id].keptUntil = nil
+        keptCount -= 1
+    }
+
+    /// Forgets what is held for pages that are here: they have it, and may resume no more.
+    mutating func forgetStreams() {
+        for id in subscriptions.ids {
+            guard let stream = subscriptions[id].stream else { continue }
+            resumeBytes -= stream.forget()
+        }
+    }
+
     // MARK: - What Redis is told
 
     /// Whether the subscription is to be put in the queue of its link: what Redis has been told is not
@@ -138,7 +218,7 @@ struct Hub: ~Copyable {
     private func isToBeTold(_ id: SlotID) -> Bool {
         switch subscriptions[id].state {
         case .wanted: true
-        case .acknowledged: subscriptions[id].pages.isEmpty && !subscriptions[id].cannotEnd
+        case .acknowledged: !subscriptions[id].isWanted && !subscriptions[id].cannotEnd
         case .requested, .ending: false
         }
     }
@@ -154,7 +234,7 @@ struct Hub: ~Copyable {
             subscriptions[id].state = .ending
             return .unsubscribe(channel: channel)
         }
-        guard !subscriptions[id].pages.isEmpty else {
+        guard subscriptions[id].isWanted else {
             remove(id)
             return .none
         }
@@ -178,7 +258,7 @@ struct Hub: ~Copyable {
     mutating func ended(_ id: SlotID) {
         guard contains(id), subscriptions[id].state == .ending else { return }
         subscriptions[id].state = .wanted
-        if subscriptions[id].pages.isEmpty { remove(id) }
+        if !subscriptions[id].isWanted { remove(id) }
     }
 
     /// Redis refuses to end the subscription: it is kept.
@@ -193,7 +273,7 @@ struct Hub: ~Copyable {
         subscriptions[id].state = .wanted
         subscriptions[id].isQueued = false
         subscriptions[id].cannotEnd = false
-        guard !subscriptions[id].pages.isEmpty else {
+        guard subscriptions[id].isWanted else {
             remove(id)
             return .gone
         }

@@ -70,6 +70,10 @@ public struct Settings: Sendable, Equatable {
     /// The bytes of memory that may hold what connections have not sent or not consumed yet, in the
     /// whole process; positive.
     public var memoryBudget = 256 * 1024 * 1024
+    /// How long a channel's messages are kept for a page that has lost its connection; zero: not.
+    public var resumeWindow = Nanoseconds.seconds(30)
+    /// The bytes of a channel's last messages that are kept for that; positive.
+    public var resumeChannelBytes = 256 * 1024
     /// Whether browsers are told of lost messages.
     public var gapNotices = false
     /// The WebSockets that may be open at once; zero means what the limit on descriptors allows.

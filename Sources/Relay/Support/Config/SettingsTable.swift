@@ -138,6 +138,12 @@ public enum SettingsTable {
             "STATUS_GAP_NOTICES", \.gapNotices, .boolean,
             "tell browsers of lost messages by a gap message"),
         SettingRow(
+            "STATUS_RESUME_WINDOW", \.resumeWindow, .durationOrZero,
+            "how long messages are kept for a page that has lost its connection; 0 = not"),
+        SettingRow(
+            "STATUS_RESUME_CHANNEL_BYTES", \.resumeChannelBytes, .size,
+            "how many bytes of a channel's last messages are kept for such pages"),
+        SettingRow(
             "STATUS_SEND_HANGUP", \.sendsHangup, .boolean,
             "send a hangup before the close of a shutdown and of a Redis given up"),
         SettingRow(

@@ -14,6 +14,9 @@ extension Metrics {
         replacements += other.replacements
         gapNotices += other.gapNotices
         outageNotices += other.outageNotices
+        resumesComplete += other.resumesComplete
+        resumesFailed += other.resumesFailed
+        messagesReplayed += other.messagesReplayed
         standstills = max(standstills, other.standstills)
         loopStalls += other.loopStalls
         redisReconnects += other.redisReconnects
@@ -44,6 +47,8 @@ extension MetricsReading {
         stoodStill = max(stoodStill, other.stoodStill)
         liveLinks += other.liveLinks
         subscriptions += other.subscriptions
+        resumeBytes += other.resumeBytes
+        resumeKept += other.resumeKept
         pendingLinks += other.pendingLinks
         ongoingOutage = ongoingOutage + other.ongoingOutage
     }

@@ -89,6 +89,20 @@ extension Metrics {
             "status2_gap_notices_total", .counter, "Notices of lost messages sent to browsers.",
             gapNotices)
         output.add(
+            "status2_resumes_total", .counter,
+            "Pages that have come back to their stream, by what they got.", by: "outcome",
+            [("complete", resumesComplete), ("gap", resumesFailed)])
+        output.add(
+            "status2_replayed_messages_total", .counter,
+            "Messages that pages got when they came back.", messagesReplayed)
+        output.add(
+            "status2_resume_bytes", .gauge,
+            "Bytes of messages held for pages that may come back.", reading.resumeBytes)
+        output.add(
+            "status2_resume_kept", .gauge,
+            "Subscriptions without pages that are kept for some that may come back.",
+            UInt64(reading.resumeKept))
+        output.add(
             "status2_outage_notices_total", .counter,
             "Notices of an interrupted subscription sent to browsers.", outageNotices)
     }

@@ -20,6 +20,12 @@ struct Metrics: Equatable, Sendable {
     var replacements: UInt64 = 0
     /// Notices of a gap that were sent to browsers.
     var gapNotices: UInt64 = 0
+    /// Pages that have come back and got what they had missed.
+    var resumesComplete: UInt64 = 0
+    /// Pages that have come back to a stream that was not to be had, and were told of a gap.
+    var resumesFailed: UInt64 = 0
+    /// Messages that pages have got when they came back.
+    var messagesReplayed: UInt64 = 0
     /// Notices of an interrupted subscription that were sent to browsers.
     var outageNotices: UInt64 = 0
     /// How often the loop stood still.
@@ -87,6 +93,10 @@ struct MetricsReading: Equatable, Sendable {
     var liveLinks = 0
     /// Subscriptions that pages have, or have had and Redis still has.
     var subscriptions = 0
+    /// Bytes of messages held for pages that may come back.
+    var resumeBytes = 0
+    /// Subscriptions that are kept for pages that may come back.
+    var resumeKept = 0
     /// Subscriptions that are being made, for the first time or again.
     var pendingLinks = 0
     /// The time for which present interruptions of subscriptions have lasted, summed.

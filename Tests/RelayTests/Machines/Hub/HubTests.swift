@@ -217,3 +217,78 @@ private final class Registry {
     func beginDealing(_ id: SlotID) { hub.beginDealing(id) }
     func endDealing() -> [(page: SlotID, place: Int)] { hub.endDealing() }
 }
+
+/// Subscriptions that are kept for pages that may come back.
+@Suite struct KeptSubscriptionTests {
+    private static let epoch = StreamEpoch(loop: 0, beganAt: 1, secret: 2)
+    private static let channel = Array("run:status".utf8)
+    private static let page = SlotID(index: 0, generation: 1)
+
+    private static func instant(_ seconds: Int64) -> Instant {
+        Instant(nanoseconds: seconds * 1_000_000_000)
+    }
+
+    @Test(arguments: RedisSubscriptions.allCases)
+    func aPageFindsItsStreamByItsEpoch(mode: RedisSubscriptions) {
+        var hub = Hub(mode, seed: 1)
+        let first = hub.subscribe(Self.page, to: Self.channel)
+        hub.beginStream(of: first.subscription, Self.epoch)
+        hub.acknowledged(first.subscription)
+        _ = hub.leave(first.subscription, at: first.place)
+        hub.keep(first.subscription, until: Self.instant(30))
+        let early = hub.nextToEnd(now: Self.instant(29))
+        #expect(early == nil)
+        let back = hub.subscribe(Self.page, to: Self.channel, resuming: Self.epoch)
+        #expect(back.subscription == first.subscription && back.isLive)
+        // What was left is not ended any more.
+        let late = hub.nextToEnd(now: Self.instant(60))
+        #expect(late == nil)
+        let kept = hub.keptCount
+        #expect(kept == 0)
+    }
+
+    @Test func withDedicatedLinksNobodyElseFindsIt() {
+        var hub = Hub(.dedicated, seed: 1)
+        let first = hub.subscribe(Self.page, to: Self.channel)
+        hub.beginStream(of: first.subscription, Self.epoch)
+        let stranger = StreamEpoch(loop: 0, beganAt: 1, secret: 3)
+        let second = hub.subscribe(Self.page, to: Self.channel, resuming: stranger)
+        let third = hub.subscribe(Self.page, to: Array("run:other".utf8), resuming: Self.epoch)
+        #expect(Set([first, second, third].map(\.subscription)).count == 3)
+    }
+
+    @Test func theOldestGoFirstWhenTheirTimeIsOverOrMemoryIsShort() {
+        var hub = Hub(.shared, seed: 1)
+        var ids: [SlotID] = []
+        for number in 0..<3 {
+            let membership = hub.subscribe(Self.page, to: Array("run\(number):status".utf8))
+            ids.append(membership.subscription)
+            hub.acknowledged(membership.subscription)
+            _ = hub.leave(membership.subscription, at: 0)
+            hub.keep(membership.subscription, until: Self.instant(Int64(30 + number)))
+        }
+        let early = hub.nextToEnd(now: Self.instant(29))
+        let due = hub.nextToEnd(now: Self.instant(30))
+        let pressed = hub.nextToEnd(now: Self.instant(30), isPressed: true)
+        #expect(early == nil && due == ids[0] && pressed == ids[1])
+        let isQueued = hub.enqueue(ids[0])
+        let isKept = hub.enqueue(ids[2])
+        #expect(isQueued && !isKept)
+    }
+
+    @Test func whatAStreamHoldsIsCountedUntilItIsGone() {
+        var hub = Hub(.shared, seed: 1)
+        let id = hub.subscribe(Self.page, to: Self.channel).subscription
+        hub.beginStream(of: id, Self.epoch)
+        guard let stream = hub[id].stream else {
+            Issue.record("no stream")
+            return
+        }
+        let first = hub.append([1, 2, 3].span, to: stream, limit: 100)
+        let held = hub.resumeBytes
+        #expect(first == StreamPosition(Self.epoch, 1) && held == 3)
+        hub.remove(id)
+        let rest = hub.resumeBytes
+        #expect(rest == 0)
+    }
+}

@@ -206,6 +206,7 @@ struct SettingsLoaderTests {
         ("STATUS_GAP_NOTICES", "please"), ("STATUS_REDIS_URL_FILE", "a\0b"),
         ("STATUS_REDIS_PASSWORD_FILE", "a\0b"),
         ("STATUS_REDIS_SENTINEL_PASSWORD_FILE", "a\0b"),
+        ("STATUS_RESUME_WINDOW", "-1s"), ("STATUS_RESUME_CHANNEL_BYTES", "0"),
         ("STATUS_REDIS_SUBSCRIPTIONS", "both"), ("STATUS_ADMIN_ADDR", ":9100"),
         ("STATUS_ADMIN_ADDR", "0.0.0.0:9100"), ("STATUS_ADMIN_ADDR", "admin"),
         ("STATUS_CANARY_INTERVAL", "often"), ("STATUS_CANARY_INTERVAL", "99ms"),
