@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import threading
 
@@ -10,6 +11,7 @@ import pytest
 from websockets.sync.server import serve
 
 from harness import daemon as daemon_module
+from harness.certificates import Authority
 from harness.daemon import run_to_end
 from harness.tls_redis import RawPeer
 from harness.waiting import free_port, wait_until
@@ -284,6 +286,29 @@ def test_it_resumes_where_the_relay_numbers_messages(cleanup, watch, ids, resume
     assert paths[:2] == ["/run:status", resumed]
     assert set(seen.lines) <= {"x\n"}
     assert any("numbers no messages" in line for line in seen.told) == (ids[0] is None)
+
+
+def test_wss_verifies_the_certificate(cleanup, watch, tmp_path):
+    authority = Authority(tmp_path)
+    files = authority.issue("localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+
+    def serve_page(page):
+        page.send('{"type":"ping"}')
+        page.send('{"type":"status","data":"secret"}')
+        page.recv(10)
+
+    server = serve(serve_page, "127.0.0.1", 0, ssl=context, compression=None)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    cleanup.callback(server.shutdown)
+    url = f"wss://localhost:{server.socket.getsockname()[1]}/run:status"
+    seen = watch(url, "--count", "1", "--ca-file", str(authority.file))
+    assert seen.process.wait(10) == 0
+    seen.wait_for_lines("secret")
+    stranger = watch(url)
+    assert stranger.process.wait(10) == 1
+    stranger.wait_for("not signed by a trusted authority")
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:9002/a:b", "ftp://h/a:b", "ws://h", "ws://h/", "ws:///a:b"])

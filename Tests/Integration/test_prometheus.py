@@ -86,7 +86,7 @@ def scraped(start_redis, start_daemon, open_page, cleanup, tmp_path, channel):
     redis = start_redis()
     daemon = start_daemon(
         redis, STATUS_PING_INTERVAL="100ms", STATUS_REDIS_PING_INTERVAL="100ms",
-        STATUS_ALLOWED_ORIGINS="https://app.example.org")
+        STATUS_ALLOWED_ORIGINS="https://app.example.org", STATUS_CANARY_INTERVAL="500ms")
     directory = tmp_path / "prometheus"
     directory.mkdir()
     server = Prometheus(directory, daemon.address)
@@ -126,6 +126,7 @@ def test_every_query_of_the_dashboard_has_series(scraped, open_page, channel):
     server.wait_for("rate(status2_refusals_total[1m])")
     server.wait_for("rate(status2_heartbeat_round_trip_seconds_count[1m]) > 0")
     server.wait_for("rate(status2_delivery_seconds_count[1m]) > 0")
+    server.wait_for("rate(status2_canary_latency_seconds_count[1m]) > 0")
     queries = _queries()
     assert len(queries) > 50
     for title, expression in queries:

@@ -118,13 +118,13 @@ public enum Daemon {
         _ canary: Canary, _ settings: Settings, at address: SocketAddress,
         _ access: AccessSource, _ log: RelayLog
     ) {
-        let listener: ListenAddress
-        switch settings.listenAddress {
-        case .unix: listener = settings.listenAddress
-        case .tcp(let host, _):
-            let bound = ListenAddress.tcp(host: host, port: address.port)
-            listener = HealthCheck.targets(of: bound)[0]
-        }
+        // What a service manager has handed over counts, whatever the settings say.
+        let host = address.hostDescription
+        let bound =
+            host.isEmpty
+            ? ListenAddress.unix(path: address.description)
+            : .tcp(host: host, port: address.port)
+        let listener = HealthCheck.targets(of: bound)[0]
         let flight = CanaryFlight(
             canary, address: listener, interval: settings.canaryInterval, log: log.server
         ) {
