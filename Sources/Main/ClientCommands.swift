@@ -21,7 +21,7 @@ struct Healthcheck: ConfiguredCommand {
 
     func run(_ configuration: Configuration) throws -> Int32 {
         let patience = try span(timeout, "--timeout")
-        if isHindered(by: configuration, at: ["STATUS_LISTEN_ADDR"]) {
+        if isHindered(by: configuration, at: ["STATUS_LISTEN_ADDR", "STATUS_ENV_FILE"]) {
             return CommandLineEntry.Status.failure
         }
         return end(
@@ -56,7 +56,7 @@ struct Publish: ConfiguredCommand {
     }
 
     func run(_ configuration: Configuration) throws -> Int32 {
-        if isHindered(by: configuration, at: ["STATUS_REDIS_", "REDIS_"]) {
+        if isHindered(by: configuration, at: ["STATUS_REDIS_", "REDIS_", "STATUS_ENV_FILE"]) {
             return CommandLineEntry.Status.failure
         }
         let settings = configuration.settings

@@ -58,7 +58,7 @@ import WSFrame
 
     private func frame(_ text: String) -> [UInt8] {
         var bytes: [UInt8] = []
-        FrameEncoder.appendText(Array(text.utf8).span, to: &bytes)
+        FrameEncoder.appendText(text, to: &bytes)
         return bytes
     }
 
