@@ -86,7 +86,7 @@ def scraped(start_redis, start_daemon, open_page, cleanup, tmp_path, channel):
     redis = start_redis()
     daemon = start_daemon(
         redis, STATUS_PING_INTERVAL="100ms", STATUS_REDIS_PING_INTERVAL="100ms",
-        STATUS_ALLOWED_ORIGINS="https://app.example.org", STATUS_CANARY_INTERVAL="500ms")
+        STATUS_ALLOWED_ORIGINS="https://app.example.org", STATUS_CANARY_INTERVAL="200ms")
     directory = tmp_path / "prometheus"
     directory.mkdir()
     server = Prometheus(directory, daemon.address)
