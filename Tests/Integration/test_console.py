@@ -404,7 +404,9 @@ def test_the_command_names_the_redis_of_the_daemon(browser, console, redis, chan
 def test_without_notices_it_does_not_claim_to_be_subscribed_while_redis_is_dead(
         browser, start_redis, start_daemon, channel):
     server = start_redis()
-    daemon = start_daemon(server, STATUS_CONSOLE_ENABLED="true", STATUS_PING_INTERVAL="100ms")
+    daemon = start_daemon(
+        server, STATUS_CONSOLE_ENABLED="true", STATUS_PING_INTERVAL="100ms",
+        STATUS_RESUME_WINDOW="0")
     _open(browser, daemon, channel)
     server.kill()
     _wait_for(browser, "state", "socket open, but the daemon is not ready: redis")
@@ -415,15 +417,21 @@ def test_without_notices_it_does_not_claim_to_be_subscribed_while_redis_is_dead(
     _wait_for(browser, "state", "subscribed")
 
 
+@pytest.mark.parametrize("window, state", [
+    ("0", "socket open, not subscribed yet"),
+    # A page that can resume is told.
+    ("30s", "socket open, but no messages come since"),
+])
 def test_an_open_socket_is_not_called_subscribed_before_redis_has_answered(
-        browser, start_redis, start_daemon, channel):
+        browser, start_redis, start_daemon, channel, window, state):
     server = start_redis()
     daemon = start_daemon(
-        server, STATUS_CONSOLE_ENABLED="true", STATUS_REDIS_REQUEST_TIMEOUT="200ms")
+        server, STATUS_CONSOLE_ENABLED="true", STATUS_REDIS_REQUEST_TIMEOUT="200ms",
+        STATUS_RESUME_WINDOW=window)
     server.kill()
     browser.get("about:blank")
     browser.get(f"http://{daemon.address}/console#{channel}")
-    _wait_for(browser, "state", "socket open, not subscribed yet")
+    _wait_for(browser, "state", state)
     server.start()
     _wait_for(browser, "state", "subscribed")
 

@@ -116,11 +116,11 @@ class Tab:
 
 
 class Numbers:
-    """Publishes numbers to a channel, and knows when each of them went out."""
+    """Publishes numbers of so many digits to a channel, and knows when each of them went out."""
 
-    def __init__(self, redis, channel, interval=0.01):
+    def __init__(self, redis, channel, interval=0.01, width=1):
         self._publish = functools.partial(redis.client().publish, channel)
-        self._interval = interval
+        self._interval, self._width = interval, width
         self.times = []
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -135,7 +135,7 @@ class Numbers:
         with self._lock:
             begun = time.time() * 1000
             try:
-                self._publish(f"n{len(self.times)}")
+                self._publish(self._message(len(self.times)))
             except OSError:
                 return
             except Exception as error:  # The client's own errors of a connection that is gone.
@@ -155,7 +155,10 @@ class Numbers:
 
     @property
     def last(self):
-        return f"n{len(self.times) - 1}"
+        return self._message(len(self.times) - 1)
+
+    def _message(self, number):
+        return f"n{number:0{self._width}d}"
 
 
 def assert_accounted(tab, numbers, first=None):
