@@ -61,6 +61,7 @@ def test_the_program_holds_the_swift_runtime_and_needs_five_libraries(unpacked):
     assert "no symbols" in _run("nm", unpacked / "bin/status2").stderr
 
 
+@pytest.mark.slow
 def test_packing_again_gives_the_same_bytes(dist, tmp_path):
     """The same commit and program give the same archive and package, whenever they are made."""
     if _run("git", "status", "--porcelain", "--untracked-files=no", cwd=REPOSITORY).stdout:
