@@ -12,7 +12,8 @@ struct SettingsChange: Equatable, Sendable {
     static let startOnly: Set<String> = [
         "STATUS_LISTEN_ADDR", "STATUS_LISTEN_MODE", "STATUS_ADMIN_ADDR", "STATUS_ENV_FILE",
         "STATUS_LOOPS", "STATUS_REDIS_SUBSCRIPTIONS", "STATUS_REDIS_DIAL_CONCURRENCY",
-        "STATUS_REDIS_DIAL_RATE", "STATUS_CANARY_INTERVAL", RedisTLSSettings.caVariable,
+        "STATUS_REDIS_DIAL_RATE", "STATUS_CANARY_INTERVAL", "STATUS_RESUME_WINDOW",
+        RedisTLSSettings.caVariable,
         RedisTLSSettings.certificateVariable, RedisTLSSettings.keyVariable,
         RedisTLSSettings.serverNameVariable, RedisTLSSettings.skipsVerificationVariable,
     ]

@@ -12,7 +12,10 @@ import Testing
     }
 
     private static func served() -> [Family] {
-        let text = Metrics().prometheusText(MetricsReading())
+        var reading = MetricsReading()
+        // Its families are there where there is one.
+        reading.canary = Canary.Findings()
+        let text = Metrics().prometheusText(reading)
         var helps: [String: String] = [:]
         var families: [Family] = []
         for line in text.split(separator: "\n") where line.hasPrefix("# ") {
