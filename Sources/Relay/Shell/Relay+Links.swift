@@ -128,6 +128,10 @@ extension Relay where S: ~Copyable {
                     "redis link is made again before it is needed", metadata: metadata(of: id))
                 disconnectLink(id, reset: true)
                 gate.enqueue(id)
+                arm(link: id)
+                return
+            case .suspicious:
+                suspectServer(of: id, because: "the probe is not answered")
                 return
             case .remarked(let remark):
                 linkRemarked(id, remark)
@@ -164,6 +168,7 @@ extension Relay where S: ~Copyable {
     private mutating func linkIsLive(_ id: SlotID) {
         endDial(id)
         noteAnswer(of: id)
+        setPatience(with: id)
         if let server = links[id].machine.server {
             history.note(links[id].machine.hello, of: server, now: loop.now)
         }
@@ -235,6 +240,7 @@ extension Relay where S: ~Copyable {
         endDial(id)
         let event = failureEvent(of: id)
         noteFailure(failure, of: id)
+        suspectServer(of: id, after: failure)
         // An alert of TLS that says why is to arrive.
         disconnectLink(id, reset: !failure.isOfTLS)
         switch failure {
@@ -336,6 +342,7 @@ extension Relay where S: ~Copyable {
         loop.fired(&links[id].socket)
         guard case .judged(let now) = verdict else { return arm(link: id) }
         encoder.removeAll()
+        setPatience(with: id)
         let wasWaiting = links[id].machine.state == .waiting
         let action = links[id].machine.timedOut(now: now, output: &encoder)
         sendEncoded(on: id)

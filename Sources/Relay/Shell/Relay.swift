@@ -180,6 +180,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var history = ConnectionHistory()
     /// What the service manager has been told.
     var service = ServiceReport()
+    /// When the failure of a link may make its server suspect again.
+    var nextSuspicion: Instant?
     /// When the files of passwords and URL may be read again.
     var nextRefresh: Instant?
     /// The trace while it is on.
@@ -300,13 +302,14 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         var events = take(&self.events)
         loop.wait(into: &events)
         beginTurn()
-        for event in events { handle(event) }
+        // By index: an iterator would retain the list.
+        for index in events.indices { handle(events[index]) }
         events.removeAll(keepingCapacity: true)
         self.events = events
 
         var fired = take(&self.fired)
         let verdict = loop.fireTimers(into: &fired)
-        for token in fired { handleTimer(token, verdict) }
+        for index in fired.indices { handleTimer(fired[index], verdict) }
         fired.removeAll(keepingCapacity: true)
         self.fired = fired
 
@@ -381,7 +384,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
                 self.dirty = dirty
                 return
             }
-            for token in dirty {
+            for index in dirty.indices {
+                let token = dirty[index]
                 switch token.kind {
                 case .client: flushClient(token.id)
                 case .link: flushLink(token.id)

@@ -48,6 +48,8 @@ enum LinkAction: Equatable, Sendable {
     case withdrawn(channel: Range<Int>)
     /// The user may not begin, or may not end, this subscription; the link goes on.
     case refused(SlotID, LinkFailure)
+    /// The server leaves its probe without an answer: ask every link to it.
+    case suspicious
     /// Something came that does no harm, and that people may want to know of.
     case remarked(LinkRemark)
     /// The subscription has ended as it was asked to: close the connection.

@@ -65,6 +65,16 @@ indirect enum LinkFailure: Equatable, Sendable {
     /// What came was not RESP, or not what the protocol says comes here.
     case protocolError(String)
 
+    /// Whether what ended this link may have ended others to the same server unnoticed.
+    var castsDoubtOnServer: Bool {
+        switch self {
+        case .refused, .reset, .network, .dialTimeout, .timeout, .stalled, .unacknowledged,
+            .handshakeTimeout, .closedAtGreeting, .closedByRedis:
+            true
+        default: false
+        }
+    }
+
     /// Whether trying again is of no use at start: the configuration is wrong.
     var isFatalAtStart: Bool {
         switch self {

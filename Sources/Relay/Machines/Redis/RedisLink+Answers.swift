@@ -67,7 +67,9 @@ extension RedisLink {
         liveness.heard(now: now)
         switch state {
         case .greeting, .unsubscribing: awaitAnswer(now: now)
-        case .live where isAwaiting: awaitAnswer(now: now)
+        case .live:
+            liveness.endDoubt()
+            if isAwaiting { awaitAnswer(now: now) }
         default: break
         }
     }
@@ -97,6 +99,7 @@ extension RedisLink {
     }
 
     private mutating func becomeLive(isSubscribed: Bool) {
+        liveness.end()
         state = .live
         subscription.isAcknowledged = isSubscribed
         if !greeting.isRESP2 { hello = .answered }

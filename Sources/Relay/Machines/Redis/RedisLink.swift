@@ -83,7 +83,8 @@ struct RedisLink: ~Copyable {
         self.configuration = configuration
         subscription = Subscription(purpose: purpose)
         backoff = Backoff(seed: seed)
-        liveness = LivenessCheck(configuration.settings, seed: seed)
+        liveness = LivenessCheck(
+            configuration.settings, isProbe: purpose == .probe, seed: seed)
         parser = PubSubParser(settings: configuration.settings)
     }
 
@@ -111,7 +112,9 @@ struct RedisLink: ~Copyable {
     var isBetweenValues: Bool { parser.isBetweenValues }
 
     /// The instant at which ``timedOut(now:output:)`` must be called if nothing comes before.
-    var nextDeadline: Instant {
+    var nextDeadline: Instant { min(liveness.doubtAt, answerDeadline) }
+
+    private var answerDeadline: Instant {
         switch state {
         case .live:
             min(
@@ -212,7 +215,7 @@ struct RedisLink: ~Copyable {
         if isReceiving, isEnd, unparsed > 0 || !parser.isBetweenValues {
             return .failed(.outputBuffer)
         }
-        if isIdleProbe(now: now) { return renew() }
+        if isIdleProbe(now: now) { return renew(now: now) }
         if [.securing, .asking, .greeting].contains(state) { note(.silent) }
         if isAtHello, isEnd, let server {
             hello = .closesConnection
@@ -238,7 +241,8 @@ struct RedisLink: ~Copyable {
             || isLive && !liveness.isAsking && now - liveness.lastByteAt >= Self.idleEnd
     }
 
-    private mutating func renew() -> LinkAction {
+    private mutating func renew(now: Instant) -> LinkAction {
+        liveness.doubt(from: now)
         state = .waiting
         stateDeadline = .never
         isRenewing = true
@@ -313,9 +317,16 @@ struct RedisLink: ~Copyable {
 
     // MARK: - Time
 
+    /// The server is suspected: a quiet link is asked within `span`.
+    mutating func suspect(within span: Nanoseconds, now: Instant) {
+        guard state == .live else { return }
+        liveness.suspect(within: span, now: now)
+    }
+
     /// The daemon stood still, which is held against no server: an answer that is awaited has its
     /// full time once more (I10).
     mutating func stoodStill(now: Instant) {
+        if liveness.doubtAt != .never { liveness.doubt(from: now) }
         switch state {
         case .greeting, .unsubscribing: awaitAnswer(now: now)
         case .live where isAwaiting: awaitAnswer(now: now)
@@ -326,6 +337,10 @@ struct RedisLink: ~Copyable {
     /// The deadline has come.
     mutating func timedOut(now: Instant, output: inout RESPEncoder) -> LinkAction {
         guard now >= nextDeadline else { return .none }
+        if now >= liveness.doubtAt {
+            liveness.endDoubt()
+            return .suspicious
+        }
         switch state {
         case .waiting, .givenUp:
             return .none
@@ -351,7 +366,7 @@ struct RedisLink: ~Copyable {
             return .failed(.timeout(command: "UNSUBSCRIBE"))
         case .live:
             guard !isAwaiting || now < stateDeadline else { return .failed(.stalled) }
-            if subscription.isProbe, namingSentinel != nil { return renew() }
+            if subscription.isProbe, namingSentinel != nil { return renew(now: now) }
             let wasAwaiting = isAwaiting
             ask(now: now, output: &output)
             if !wasAwaiting { awaitAnswer(now: now) }
@@ -364,6 +379,7 @@ struct RedisLink: ~Copyable {
     /// `cap` is the number of attempts after which the link is given up, 0 for none.
     mutating func retry(cap: Int, now: Instant) -> RetryDecision {
         failedAttempts += 1
+        liveness.end()
         query = nil
         isRenewing = false
         guard cap == 0 || failedAttempts < cap else {

@@ -138,6 +138,10 @@ extension Metrics {
             "status2_redis_round_trip_seconds",
             "Time from a command to Redis to its answer.", redisRoundTrip)
         output.add(
+            "status2_redis_suspicions_total", .counter,
+            "Times that a server was suspected and all its links were asked whether they live.",
+            redisSuspicions)
+        output.add(
             "status2_redis_tls_handshakes_total", .counter, "TLS handshakes with Redis, by kind.",
             by: "kind", [("full", tlsHandshakesFull), ("resumed", tlsHandshakesResumed)])
         output.add(

@@ -44,6 +44,8 @@ struct Metrics: Equatable, Sendable {
     var redisRemarks: [String: UInt64] = [:]
     /// Commands to Redis that were not answered in time.
     var redisTimeouts: UInt64 = 0
+    /// How often a server was suspected and all its links were asked.
+    var redisSuspicions: UInt64 = 0
     /// TLS handshakes with Redis that were done in full, with certificates.
     var tlsHandshakesFull: UInt64 = 0
     /// TLS handshakes with Redis that took up an earlier one.

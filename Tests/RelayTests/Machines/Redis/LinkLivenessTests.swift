@@ -103,7 +103,7 @@ import Testing
         // Redis keeps account of refusals: it is asked once, and then by PING.
         let commands = narrow.redis.sessions[0].commands.map { $0[0] }
         #expect(commands.count { $0 == "SUBSCRIBE" } == 1)
-        #expect(commands.count { $0 == "PING" } == 12)
+        #expect(commands.count { $0 == "PING" } == 24)
         let command = "NOPERM User channels has no permissions to run the 'subscribe' command"
         let none = SimulatedDaemon(redisErrors: ["PROBE": command])
         guard case .stopped(let fatal?) = none.phase else {
@@ -145,7 +145,7 @@ import Testing
     func aProbeThatIsClosedWhileIdleIsMadeAgainAndNobodySeesIt(isReset: Bool) {
         let daemon = SimulatedDaemon()
         for _ in 0..<20 {
-            daemon.advance(.milliseconds(2_000))
+            daemon.advance(.milliseconds(1_000))
             guard let probe = daemon.redis.sessions.last?.connection else { return }
             probe.isReset = isReset
             probe.peerHasEnded = true
