@@ -20,10 +20,11 @@ COVERAGE_SEEDS ?= 200
 # How long `make soak` takes.
 SOAK_MINUTES ?= 30
 
-.PHONY: run test test-unit test-integration conformance conformance-quick fuzz fuzz-coverage fuzz-corpus bench build lint clean libraries
+.PHONY: run test test-unit test-integration conformance conformance-quick fuzz fuzz-coverage fuzz-corpus build lint clean libraries
 .PHONY: simulate simulate-coverage simulate-quick mutations
 .PHONY: chaos chaos-quick soak scale scale-quick test-tools release load-tool ws-echo tests
 .PHONY: against-hiredis test-pages
+.PHONY: bench bench-quick bench-check bench-codecs bench-resp bench-wsframe bench-timers bench-relay bench-tools
 .PHONY: dist dist-reproducible test-deploy test-deploy-quick sanitize nightly nightly-simulation nightly-mutations
 .PHONY: nightly-fuzz nightly-chaos nightly-scale nightly-deploy
 .NOTPARALLEL:
@@ -36,7 +37,7 @@ run: release
 test: libraries test-tools lint
 	@STATUS2_REQUIRE_SERVERS=1 $(MAKE) --no-print-directory test-unit test-pages test-integration chaos-quick \
 		scale-quick simulate-quick
-	@$(MAKE) --no-print-directory against-hiredis conformance-quick test-deploy-quick
+	@$(MAKE) --no-print-directory against-hiredis conformance-quick test-deploy-quick bench-check
 
 # No server is needed; what needs one is skipped with its reason.
 test-unit: tests
@@ -197,20 +198,48 @@ fuzz-coverage: libraries
 fuzz-corpus: libraries
 	@Scripts/fuzz-corpus
 
+# The daemon in its modes beside other relays and beside the floor, in turn: processor time a message,
+# latency, memory, the connect storm (Benchmarks/README.md). Some twenty minutes.
+bench: bench-tools
+	@Benchmarks/Relays/run.sh
+
+# The daemon, webdis and the floor at a fixed rate, once: under two minutes when all is built.
+bench-quick: bench-tools
+	@Benchmarks/Relays/run.sh --quick
+
+# Budgets of the hot path: instructions, allocations and retains of a relayed message. Under a minute.
+bench-check: release
+	@Scripts/require redis-server valgrind python3
+	@echo "What a relayed message costs, held to Benchmarks/Relay/budgets.json."
+	@Benchmarks/Relay/check.sh
+
 # Each codec against the libraries that others use, in one run; the timer wheel; then instructions
 # and allocations, a table each. Half an hour the first time.
-bench: libraries
-	@Scripts/require libhiredis-dev libwslay-dev python3-venv redis-server valgrind
+bench-codecs: bench-resp bench-wsframe bench-timers bench-relay
+
+bench-resp: libraries
+	@Scripts/require libhiredis-dev python3-venv valgrind
 	@echo "The RESP codec, hiredis and Python's hiredis (Benchmarks/RESP):"
 	@Benchmarks/RESP/run.sh
 	@Benchmarks/RESP/instructions.sh
+
+bench-wsframe: libraries
+	@Scripts/require libwslay-dev python3-venv valgrind
 	@echo "The WebSocket codec, wslay and Python's websockets (Benchmarks/WSFrame):"
 	@Benchmarks/WSFrame/run.sh
 	@Benchmarks/WSFrame/instructions.sh
+
+bench-timers: libraries
 	@echo "The timer wheel (Benchmarks/TimerWheel):"
 	@Benchmarks/TimerWheel/run.sh
-	@echo "A relayed message (Benchmarks/Relay):"
+
+bench-relay: libraries
+	@Scripts/require redis-server valgrind python3
+	@echo "A relayed message, with the trace off and on (Benchmarks/Relay):"
 	@Benchmarks/Relay/instructions.sh
+
+bench-tools: release load-tool
+	@Scripts/require redis-server webdis nginx libnginx-mod-nchan liburing-dev gcc libc6-dev python3-venv
 
 build: libraries
 	@$(SWIFT) build
@@ -221,7 +250,7 @@ lint:
 	@Scripts/lint-workflows
 
 clean:
-	@rm -rf .build .build-* .venv .venv-autobahn .venv-hiredis .venv-actionlint dist
+	@rm -rf .build .build-* .venv .venv-autobahn .venv-hiredis .venv-relays .venv-actionlint dist
 
 libraries:
 	@Scripts/require libssl-dev

@@ -6,6 +6,7 @@ public import Relay
 
 extension LoadOptions.Scenario: ExpressibleByArgument {}
 extension ReturnPolicy: ExpressibleByArgument {}
+extension LoadDialect: ExpressibleByArgument {}
 
 struct StatusLoad: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -56,6 +57,20 @@ struct StatusLoad: ParsableCommand {
         help: ArgumentHelp(
             "How long it waits at the end for what is under way.", valueName: "duration"))
     var drain = "5s"
+    @Option(help: "What pages and the relay say to each other.")
+    var dialect = LoadDialect.status
+    @Option(
+        help: ArgumentHelp(
+            "What a page sends first, in place of init; {channel} stands for its channel.",
+            valueName: "text"))
+    var subscription: String?
+    @Flag(help: "The relay subscribes once to a channel, and not once for each page.")
+    var oneSubscriber = false
+    @Option(
+        help: ArgumentHelp(
+            "Deliveries that may be under way at once, for what is to go as fast as it can.",
+            valueName: "number"))
+    var window: UInt64?
     @Option(help: ArgumentHelp("The pages' Origin.", valueName: "origin"))
     var origin: String?
     @Option(
@@ -109,6 +124,10 @@ struct StatusLoad: ParsableCommand {
         options.pingInterval = try span(pingInterval, "--ping-interval")
         options.drain = try span(drain, "--drain")
         options.origin = origin
+        options.dialect = dialect
+        options.subscription = subscription
+        options.hasOneSubscriber = oneSubscriber
+        options.window = window
         options.sourceAddresses = sourceAddresses.split(separator: ",").map(String.init)
         if !noPublish { options.redis = try redis() }
         options.thresholds = try thresholds()

@@ -114,7 +114,8 @@ extension LoadLoop where S: ~Copyable {
                 live(id, now)
             case .opened:
                 tally.opened += 1
-                send(.text, Self.initText, on: id)
+                greet(id, now)
+            case .acknowledged: live(id, now)
             case .pong(let payload): send(.pong, payload.bytes(in: buffer), on: id)
             case .notice(let message): note(message)
             case .close(let code):
@@ -127,6 +128,20 @@ extension LoadLoop where S: ~Copyable {
         }
         loop.keep(&buffer, from: total, of: total, in: &pages[id].socket)
         end(id, reason: failure ?? "")
+    }
+
+    /// The WebSocket is open: the page says what the relay is to hear first.
+    private mutating func greet(_ id: SlotID, _ now: BootTime) {
+        if let subscription = options.subscription {
+            let name = options.channelName(pages[id].channel)
+            let parts = subscription.split(separator: "{channel}", omittingEmptySubsequences: false)
+            send(.text, Array(parts.joined(separator: name).utf8), on: id)
+        } else if options.dialect == .status {
+            send(.text, Self.initText, on: id)
+        } else {
+            pages[id].page.goLive()
+            live(id, now)
+        }
     }
 
     private mutating func note(_ message: LoadMessage) {

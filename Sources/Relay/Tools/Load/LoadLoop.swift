@@ -90,6 +90,8 @@ struct LoadLoop<S: Sys & ~Copyable>: ~Copyable {
     let wakeUp: TimerID
     /// When the loop means to go on.
     var wakeUpDue = BootTime.never
+    /// The phase that progress was last told of.
+    var toldPhase = Phase.preparing
     /// By how much the loop woke up late for the present turn.
     var lag = Nanoseconds.zero
     /// The figures of the last second.
@@ -259,7 +261,7 @@ struct LoadLoop<S: Sys & ~Copyable>: ~Copyable {
                         isSlow: options.isSlow(index),
                         page: LoadPage(
                             dialDue: due, pingInterval: options.pingInterval,
-                            policy: options.returns),
+                            policy: options.returns, dialect: options.dialect),
                         socket: loop.makeSocket(token: Token(.client, id)))
                 })
         }

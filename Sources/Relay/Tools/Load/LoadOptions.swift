@@ -51,6 +51,15 @@ public struct LoadOptions: Sendable {
     public var pingInterval = Nanoseconds.seconds(5)
     /// How long is waited for messages that are under way when the time is over.
     public var drain = Nanoseconds.seconds(5)
+    /// What pages and the relay say to each other.
+    public var dialect = LoadDialect.status
+    /// What a page sends as soon as its WebSocket is open, in place of `init`: `{channel}` stands for its
+    /// channel's name. The stream is live when the relay has answered.
+    public var subscription: String?
+    /// Whether the relay subscribes once to a channel, and not once for each page.
+    public var hasOneSubscriber = false
+    /// Deliveries that may be under way at once; nil for as many as it takes to keep the pace.
+    public var window: UInt64?
     /// The `Origin` of the pages; nil for none, as of what is no browser.
     public var origin: String?
     /// Addresses of this machine that connections come from in turn; empty for what the system takes.

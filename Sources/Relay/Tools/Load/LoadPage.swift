@@ -16,10 +16,20 @@ enum LoadPageAction: Equatable {
     case notice(LoadMessage)
     /// Answer a ping of the protocol.
     case pong(WebSocketPayload)
+    /// The relay has answered the page's subscription: the stream is live from now on.
+    case acknowledged
     /// Send a close frame; the relay closes.
     case close(code: UInt16?)
     /// The connection is of no use: close it.
     case fail(String)
+}
+
+/// What pages and the relay say to each other.
+public enum LoadDialect: String, Sendable, CaseIterable {
+    /// This daemon's messages: `init`, heartbeats and their answers, `status`.
+    case status
+    /// Text messages with the payload somewhere in them, as other relays send them, and no heartbeats.
+    case plain
 }
 
 /// When a page whose connection has ended comes back.
@@ -77,14 +87,19 @@ struct LoadPage {
     /// Whether the connection has been found to be of no use.
     private var hasFailed = false
     private let policy: ReturnPolicy
+    private let dialect: LoadDialect
     private var nextWait = scriptWaits.first
     private var upgrade: WebSocketClientHandshake?
     private var decoder = WebSocketDecoder(role: .client, limits: limits)
     private var handshake = CloseHandshake(role: .client)
 
     /// A page that is to connect at `dialDue`.
-    init(dialDue: BootTime, pingInterval: Nanoseconds, policy: ReturnPolicy) {
+    init(
+        dialDue: BootTime, pingInterval: Nanoseconds, policy: ReturnPolicy,
+        dialect: LoadDialect = .status
+    ) {
         self.dialDue = dialDue
+        self.dialect = dialect
         deadline = dialDue
         heartbeat = HeartbeatCheck(interval: pingInterval)
         self.policy = policy
@@ -173,6 +188,8 @@ struct LoadPage {
                 offset = step.end
                 switch step.event {
                 case .incomplete: return .none
+                case .text(let payload) where dialect == .plain:
+                    return takePlain(payload.withSpan(in: buffer) { LoadPayload.find(in: $0) })
                 case .text(let payload):
                     return take(payload.withSpan(in: buffer) { LoadMessage($0) }, now)
                 case .binary: return .notice(.other)
@@ -204,6 +221,19 @@ struct LoadPage {
             return .notice(.hangup)
         case .gap, .outage, .other: return .notice(message)
         }
+    }
+
+    /// What is no message of a load tool answers the subscription, the first time.
+    private mutating func takePlain(_ payload: LoadPayload?) -> LoadPageAction {
+        if payload != nil { return .message(payload) }
+        guard !isLive else { return .notice(.other) }
+        isLive = true
+        return .acknowledged
+    }
+
+    /// The relay answers no subscription: the stream is live as soon as the WebSocket is open.
+    mutating func goLive() {
+        isLive = true
     }
 
     // MARK: - Ends

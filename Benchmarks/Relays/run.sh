@@ -1,0 +1,17 @@
+#!/bin/sh
+# Builds what is measured beside the daemon, and measures: arguments go to compare.py.
+#
+#     Benchmarks/Relays/run.sh            every relay in every case, three rounds: some twenty minutes
+#     Benchmarks/Relays/run.sh --quick    the daemon, webdis and the floor at a fixed rate, under two minutes
+set -eu
+cd "$(dirname "$0")/../.."
+Scripts/venv .venv-relays Benchmarks/Relays/requirements.txt
+mkdir -p .build-bench-relays
+cc -O2 -Wall -Wextra -o .build-bench-relays/floor Benchmarks/Relays/floor.c -lcrypto
+cc -O2 -Wall -Wextra -DURING -o .build-bench-relays/floor-uring Benchmarks/Relays/floor.c -lcrypto -luring
+cc -O2 -Wall -Wextra -o .build-bench-relays/subscriber Benchmarks/Relays/subscriber.c
+if [ "${1:-}" = --quick ]; then
+    shift
+    set -- --rounds 1 --seconds 2 --cases "A',B',C" --relays floor,shared,dedicated,webdis "$@"
+fi
+exec /usr/bin/python3 Benchmarks/Relays/compare.py "$@"
