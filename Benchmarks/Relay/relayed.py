@@ -1,12 +1,13 @@
 """Counts what the daemon spends on a relayed message, as callgrind sees it.
 
-    python3 Benchmarks/Relay/relayed.py BINARY NAME [--burst N] [--messages N] [-- FLAG ...]
+    python3 Benchmarks/Relay/relayed.py BINARY NAME [--burst N] [--messages N] [--budgets FILE]
+        [-- FLAG ...]
 
 Starts a redis-server and, under valgrind, the daemon with the flags; opens a WebSocket and publishes
 messages of 100 bytes, then again three times as many: the difference between the two runs is what
 the messages cost, without the start, the connection and the end. Each burst is published in one
 write and awaited before the next one, so that it is one turn of the daemon's event loop. Prints one
-row of a table. Needs redis-server, valgrind and nothing of Python but its standard library.
+row of a table. With budgets the exit status is 1 where the row is over its own. Needs redis-server, valgrind and nothing of Python but its standard library.
 """
 
 import argparse
@@ -151,6 +152,7 @@ def main():
     parser.add_argument("name")
     parser.add_argument("--burst", type=int, default=1)
     parser.add_argument("--messages", type=int, default=2000)
+    parser.add_argument("--budgets", type=pathlib.Path)
     arguments = sys.argv[1:]
     end = arguments.index("--") if "--" in arguments else len(arguments)
     chosen = parser.parse_args(arguments[:end])
@@ -170,6 +172,21 @@ def main():
     cost = [round((more - less) / (2 * messages), 3) + 0.0 for less, more in zip(few, many)]
     print(f"| {chosen.name} | {chosen.burst} | {cost[0]:.0f} | {cost[1]:.3f} | {cost[2]:.3f} |",
           flush=True)
+    if chosen.budgets:
+        hold(cost, json.loads(chosen.budgets.read_text())[chosen.name][str(chosen.burst)], chosen)
+
+
+def hold(cost, budget, chosen):
+    """Ends with status 1 where a message costs more than its budget."""
+    over = [
+        f"{spent:g} {what}, and may cost {allowed:g}"
+        for what, spent, allowed in zip(("instructions", "allocations", "retains"), cost, budget)
+        if spent > allowed]
+    if over:
+        sys.exit(
+            f"FAILED: a relayed message costs the daemon ({chosen.name}, turns of"
+            f" {chosen.burst}) {'; '.join(over)}.\nWhat has become dearer is found with"
+            f" callgrind_annotate; a price that is meant is set anew in {chosen.budgets}.")
 
 
 main()
