@@ -118,6 +118,9 @@ import Testing
         one.heartbeatRoundTrip.add(.milliseconds(28))
         one.redisRoundTrip.add(.milliseconds(29))
         one.loopLag.add(.milliseconds(30))
+        one.resumesComplete = 31
+        one.resumesFailed = 32
+        one.messagesReplayed = 33
         let empty = Mirror(reflecting: Metrics()).children
         for (field, unset) in zip(Mirror(reflecting: one).children, empty) {
             #expect("\(field.value)" != "\(unset.value)", "\(field.label ?? "") is not set here")

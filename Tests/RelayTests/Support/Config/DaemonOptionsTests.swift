@@ -54,7 +54,7 @@ struct DaemonOptionsTests {
                 "STATUS_ALLOWED_ORIGINS": "a\u{1B}c",
             ], flags: ["log-level": "warning"], readFile: TestFiles.none)
         let lines = configuration.report.split(separator: "\n", omittingEmptySubsequences: false)
-        #expect(lines.count == 1 + SettingsTable.rows.count + 1 + 3 + 1 + 1)
+        #expect(lines.count == 1 + SettingsTable.rows.count + 1 + 4 + 1 + 1)
         func cells(_ name: String) -> [String] {
             let line = lines.first { $0.hasPrefix(name) } ?? ""
             return line.split(separator: "  ").map { String($0).trimmingBlanks() }
@@ -73,10 +73,11 @@ struct DaemonOptionsTests {
         #expect(lines.filter { $0.hasPrefix("problem: STATUS_PING_INTERVAL=\"5\" ") }.count == 1)
         #expect(lines.filter { $0.hasPrefix("warning: STATUS_PINK ") }.count == 1)
         #expect(lines.filter { $0.hasPrefix("warning: STATUS_PONG_TIMEOUT ") }.count == 1)
+        #expect(lines.filter { $0.hasPrefix("warning: STATUS_ALLOWED_ORIGINS") }.count == 1)
         #expect(lines.dropLast().last == "The configuration is faulty.")
         #expect(!configuration.report.contains("s3cr3t"))
         #expect(!configuration.report.contains("\u{1B}"))
-        #expect(configuration.startupWarnings.count == 3)
+        #expect(configuration.startupWarnings.count == 4)
     }
 
     @Test("The report of the defaults is sound, and says so")
