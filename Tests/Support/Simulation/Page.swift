@@ -366,6 +366,8 @@ final class Page {
             FrameEncoder.appendClose(code: 1001, mask: 7, to: &frame)
             send(frame)
         }
+        // Half of them are loaded anew, and are back before Redis has ended their subscription.
+        if world.actorDice.chance(0.5) { retry = world.actorDice.around(world.plan.latency) }
         if world.actorDice.chance(0.3) {
             world.resetPeer(connection)
         } else {
