@@ -19,6 +19,7 @@ const { values } = parseArgs({ options: {
 const PAGES = +values.pages, CHANNELS = Math.min(+values.channels, PAGES), RATE = +values.rate;
 const MILLISECONDS = +values.minutes * 60_000, MEAN_LIFE = +values["mean-life"] * 1000;
 const OPENINGS_A_SECOND = 200;
+// So long nothing comes any more before it is said that something is missing.
 const SETTLE = 60_000;
 // Between the clocks of this process and of the daemon, which are one, and their turns.
 const SLACK = 250;
@@ -150,10 +151,11 @@ function plainPage() {
   return socket;
 }
 
-/** Waits until a condition holds; whether it did in time. */
-async function until(condition, milliseconds) {
-  for (const end = Date.now() + milliseconds; !condition();) {
-    if (Date.now() > end) return false;
+/** Waits until a condition holds, as long as messages come; whether it holds. */
+async function until(condition) {
+  for (let heard = 0, last = Date.now(); !condition();) {
+    if (figures.heard !== heard) [heard, last] = [figures.heard, Date.now()];
+    if (Date.now() - last > SETTLE) return false;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return true;
@@ -175,7 +177,7 @@ async function main() {
     if (index % (OPENINGS_A_SECOND / 10) === 0) await new Promise((resolve) => setTimeout(resolve, 100));
   }
   const areLive = () => pages.every((page) => page.stream.state === "live");
-  if (!await until(areLive, SETTLE)) fail("not all pages were live in time");
+  if (!await until(areLive)) fail("not all pages were live in time");
 
   const publisher = await Publisher.connect(+values.redis);
   for (const page of pages) page.disturb();
@@ -195,8 +197,9 @@ async function main() {
   });
 
   for (const page of pages) clearTimeout(page.timer);
-  const hasAll = (page) => page.next === begun.length || page.notices.length > 0;
-  if (!await until(() => areLive() && pages.every(hasAll), SETTLE)) {
+  const hasAll = (page) => page.next === begun.length ||
+    areCovered(page.next, begun.length, page.notices);
+  if (!await until(() => areLive() && pages.every(hasAll))) {
     fail(`${pages.filter((page) => !hasAll(page)).length} pages did not hear the end`);
   }
   for (const page of pages) page.end();
