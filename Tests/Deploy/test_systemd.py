@@ -147,6 +147,19 @@ def test_redis_that_is_away_at_the_start_delays_ready(machine):
 
 
 @pytest.mark.root
+def test_a_reload_takes_up_the_settings_and_keeps_the_process(running):
+    process = running.show("MainPID")
+    settings = running.path / "etc/status2/status2.env"
+    text = settings.read_text()
+    settings.write_text(text + "STATUS_PING_INTERVAL=7s\n")
+    running.run("systemctl", "reload", "status2.service")
+    wait_until(lambda: "configuration reloaded" in running.journal(), "the reload", 20)
+    assert running.show("MainPID") == process and running.show("ActiveState") == "active"
+    assert running.show("StatusText") == "Serving 0 pages, Redis answers"
+    settings.write_text(text)
+
+
+@pytest.mark.root
 def test_a_stop_is_clean(running):
     running.run("systemctl", "stop", "status2.service")
     assert running.show("Result") == "success"

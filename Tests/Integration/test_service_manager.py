@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -58,6 +59,15 @@ def test_ready_comes_when_redis_has_answered_and_stopping_at_the_signal(
     # The delay, the window, the time-out and a margin.
     assert int(stopping["EXTEND_TIMEOUT_USEC"]) == 7_100_000
     assert daemon.wait() == 0
+
+
+def test_a_reload_is_told_and_ends_with_ready(start_daemon, redis, manager):
+    daemon = start_daemon(redis, NOTIFY_SOCKET=manager.name)
+    manager.next_with("READY")
+    daemon.signal(signal.SIGHUP)
+    assert int(manager.next_with("RELOADING")["MONOTONIC_USEC"]) > 0
+    assert manager.next()["READY"] == "1"
+    assert daemon.is_running
 
 
 def test_there_is_no_ready_without_redis(start_daemon, manager):

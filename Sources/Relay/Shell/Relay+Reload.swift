@@ -8,6 +8,10 @@ extension Relay where S: ~Copyable {
             log.server.info("reload signal ignored: the daemon is shutting down")
             return
         }
+        // Before Redis has answered, the service manager still waits for the first word.
+        let isTold = phase == .serving
+        if isTold { tellService(.reloading) }
+        defer { if isTold { tellServiceOfStart() } }
         let configuration = read()
         guard configuration.problems.isEmpty else {
             log.server.error(

@@ -19,6 +19,7 @@ class Machine:
     """What `systemd-nspawn --boot` makes of a root file system."""
 
     def __init__(self, root, directory):
+        self.path = root.path
         self._log_path = pathlib.Path(directory) / "console"
         self._log = open(self._log_path, "wb")
         self.process = subprocess.Popen(
