@@ -32,6 +32,8 @@ public struct WatchCommand {
     private static let waits = (
         base: Nanoseconds.milliseconds(500), longest: Nanoseconds.seconds(15)
     )
+    /// What the first connection asks for: that messages be numbered.
+    private static let firstID = "1"
     /// The longest wait that a relay may ask for.
     private static let askedLimit = Nanoseconds.seconds(120)
 
@@ -102,7 +104,8 @@ public struct WatchCommand {
             let stream = try CommandStream(
                 to: .tcp(host: target.host, port: target.port), tls: tls, by: deadline)
             var session = WatchSession(
-                target, resumingAt: options.resumes ? lastID : nil, origin: options.origin,
+                target, resumingAt: options.resumes ? lastID ?? Self.firstID : nil,
+                origin: options.origin,
                 seed: random.next())
             try stream.send(session.takeOutput(), by: deadline)
             var isOpen = false
