@@ -80,7 +80,6 @@ extension Relay where S: ~Copyable {
     /// no connection comes to another any more.
     mutating func beginDepartures() {
         if let descriptor = listener.take() { loop.sys.stopListening(descriptor) }
-        if place.isFirst { tellLoops(.depart) }
         let leaving = clients.ids.filter { id in
             switch clients[id].machine.state {
             case .opening, .open: true
@@ -92,6 +91,8 @@ extension Relay where S: ~Copyable {
             log.server.info(
                 "draining: no more connections are taken",
                 metadata: ["connections": .stringConvertible(leaving.count + elsewhere)])
+            // Behind the count: the others begin to send theirs away at once.
+            tellLoops(.depart)
         }
         sendAway(
             DrainSchedule(
