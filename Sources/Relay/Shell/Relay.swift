@@ -302,14 +302,13 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         var events = take(&self.events)
         loop.wait(into: &events)
         beginTurn()
-        // By index: an iterator would retain the list.
-        for index in events.indices { handle(events[index]) }
+        for event in events { handle(event) }
         events.removeAll(keepingCapacity: true)
         self.events = events
 
         var fired = take(&self.fired)
         let verdict = loop.fireTimers(into: &fired)
-        for index in fired.indices { handleTimer(fired[index], verdict) }
+        for token in fired { handleTimer(token, verdict) }
         fired.removeAll(keepingCapacity: true)
         self.fired = fired
 

@@ -121,6 +121,7 @@ import Testing
         one.resumesComplete = 31
         one.resumesFailed = 32
         one.messagesReplayed = 33
+        one.redisSuspicions = 34
         let empty = Mirror(reflecting: Metrics()).children
         for (field, unset) in zip(Mirror(reflecting: one).children, empty) {
             #expect("\(field.value)" != "\(unset.value)", "\(field.label ?? "") is not set here")

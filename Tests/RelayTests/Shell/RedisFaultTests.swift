@@ -216,10 +216,10 @@ import Testing
         let daemon = SimulatedDaemon()
         _ = daemon.open()
         daemon.redis.isSilent = true
-        // Half an interval is nobody asked; how long then is a matter of chance.
-        daemon.advance(.milliseconds(3_500))
+        // A quarter of an interval is nobody asked; how long then is a matter of chance.
+        daemon.advance(.milliseconds(2_000))
         #expect(daemon.log.lines("stalled").isEmpty)
-        daemon.advance(.milliseconds(2_500))
+        daemon.advance(.milliseconds(4_000))
         #expect(daemon.log.lines("stalled").count == 2)
         #expect(daemon.metrics.redisTimeouts == 2)
         #expect(daemon.relay.unreadiness == ["redis_unavailable"])

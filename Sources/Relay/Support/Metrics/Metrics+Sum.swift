@@ -14,6 +14,7 @@ extension Metrics {
         replacements += other.replacements
         gapNotices += other.gapNotices
         outageNotices += other.outageNotices
+        redisSuspicions += other.redisSuspicions
         resumesComplete += other.resumesComplete
         resumesFailed += other.resumesFailed
         messagesReplayed += other.messagesReplayed

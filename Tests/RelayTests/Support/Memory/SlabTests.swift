@@ -98,10 +98,4 @@ import Testing
         let element = slab[id]
         #expect(element == Array(0..<100))
     }
-
-    @Test func aConnectionsRecordsKeepToTheirBudget() {
-        // What an idle page costs beside the kernel's buffers: its record and its link's.
-        #expect(MemoryLayout<ClientEntry>.stride <= 768)
-        #expect(MemoryLayout<LinkEntry>.stride <= 768)
-    }
 }
