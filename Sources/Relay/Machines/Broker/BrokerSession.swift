@@ -2,8 +2,9 @@ import RESP
 
 /// What the broker knows of one of its clients.
 struct BrokerSession {
-    /// Most channels that one client may be subscribed to.
-    static let channelLimit = 10_000
+    /// Most channels that one client may be subscribed to: more than a shared link of the daemon has,
+    /// since a process has fewer descriptors.
+    static let channelLimit = 1_000_000
 
     /// The number in `CLIENT ID`.
     let number: Int
