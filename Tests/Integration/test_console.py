@@ -95,7 +95,11 @@ def test_an_outage_is_shown_until_the_stream_is_back(
     assert "no messages come since" in _text(browser, "state")
     server.start()
     _wait_for(browser, "state", "subscribed")
-    notes = [row for row in _rows(browser) if row.startswith(("outage", "gap"))]
+    def notices():
+        return [row for row in _rows(browser) if row.startswith(("outage", "gap"))]
+
+    wait_until(lambda: len(notices()) > 1, "the notice of the gap")
+    notes = notices()
     assert re.fullmatch(r"outage: no messages come since \d\d:\d\d:\d\d\.\d{3}", notes[0])
     assert re.fullmatch(
         r"gap: redis_outage, rows before this one may be missing, from [\d:.]{12} to [\d:.]{12}",

@@ -47,6 +47,9 @@ final class Page {
     let isDeployed: Bool
     /// Whether its machine takes bytes slowly, and the daemon's kernel holds few of them.
     private(set) var isSlow = false
+    /// Whether the way to it was narrow while things went wrong: what it has not had by then, and not
+    /// answered, is held against nobody.
+    private let wasNarrow: Bool
     var state = State.away
     private(set) var connection: Connection?
     private var attempt = 0
@@ -80,6 +83,7 @@ final class Page {
             isSlow = true
             path.bytesPerSecond = world.actorDice.pick(of: [100, 400, 2000])
         }
+        wasNarrow = path.bytesPerSecond != nil
         let spread: Nanoseconds = .seconds(plan.pages > 1000 ? 10 : 2)
         world.plan(.browser, in: world.actorDice.around(spread), index, Act.connect.rawValue)
     }
@@ -107,7 +111,7 @@ final class Page {
 
     /// Whether neither it nor the way to it can be a reason to end its connection.
     var isBlameless: Bool {
-        isDeployed && path.loss == 0 && path.bytesPerSecond == nil && channel !== world.denied
+        isDeployed && path.loss == 0 && !wasNarrow && channel !== world.denied
             && !world.plan.faults.list.contains { $0.harmsPages }
     }
 

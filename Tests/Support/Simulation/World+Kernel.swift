@@ -100,7 +100,16 @@ extension World {
     }
 
     func unwatch(_ descriptor: Descriptor) {
-        held(descriptor).interest = []
+        let connection = held(descriptor)
+        connection.interest = []
+        forgetToken(of: connection)
+    }
+
+    /// The loop of the connection knows nothing of its token any more, and must not mind if told.
+    private func forgetToken(of connection: Connection) {
+        guard let token = connection.token.take() else { return }
+        formerTokens.append((connection.loop, token))
+        if formerTokens.count > 64 { formerTokens.removeFirst(32) }
     }
 
     func watch(_ descriptor: Descriptor, token: Token, for interest: Interest) {
@@ -201,10 +210,7 @@ extension World {
         let connection = held(descriptor)
         connection.isClosed = true
         connection.wasReset = reset
-        if let token = connection.token.take() {
-            formerTokens.append(token)
-            if formerTokens.count > 64 { formerTokens.removeFirst(32) }
-        }
+        forgetToken(of: connection)
         openDescriptors -= 1
         dialEnds(connection)
         note(.close, Int(descriptor), reset ? 1 : 0)
@@ -323,8 +329,8 @@ extension World {
                 index: UInt32(kernelDice.pick(0...20)),
                 generation: UInt32(kernelDice.pick(0...3)) * 2)
             events.append(.socket(Token(kind, id), readable: true, writable: true))
-            if let token = formerTokens.randomElement(with: &kernelDice) {
-                events.append(.socket(token, readable: true, writable: true))
+            if let former = formerTokens.randomElement(with: &kernelDice), former.loop == acting {
+                events.append(.socket(former.token, readable: true, writable: true))
             }
         }
     }

@@ -57,7 +57,7 @@ final class World {
     /// The event loop whose call it is.
     var acting = 0
     /// The tokens of connections that were closed, of late.
-    var formerTokens: [Token] = []
+    var formerTokens: [(loop: Int, token: Token)] = []
     var turnCount = 0
     var memoryReleases = 0
     /// Whether the daemon has served at all.
