@@ -74,6 +74,22 @@ def test_pages_that_come_and_go_at_once_leave_what_is_wanted(shared, start_redis
     assert last.status() == "still"
 
 
+def test_a_page_that_comes_while_its_channel_ends_gets_nothing_before_its_ping(
+        shared, start_redis, open_page):
+    redis = start_redis()
+    daemon = shared(redis, STATUS_REDIS_REQUEST_TIMEOUT="1s")
+    first = open_page(daemon, "run:status")
+    redis.pause()
+    first.close()
+    daemon.wait_for_metric("connections_active", 0)
+    # UNSUBSCRIBE is on its way; the upgrade is completed when the time for the answer is over.
+    second = open_page(daemon, "run:status")
+    redis.resume()
+    assert second.next() == {"type": "ping"}
+    redis.publish("run:status", "live")
+    assert second.status() == "live"
+
+
 def test_redis_back_has_a_thousand_subscriptions_within_a_second(shared, start_redis, open_page):
     redis = start_redis()
     daemon = shared(redis, STATUS_GAP_NOTICES="true", STATUS_PING_INTERVAL="60s")

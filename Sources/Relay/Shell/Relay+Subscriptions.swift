@@ -211,7 +211,9 @@ extension Relay where S: ~Copyable {
         case .one(let id) where hub.contains(id):
             if name.isEqual(to: hub[id].channel) { return id }
         case .many:
-            if let id = hub.find(name) { return id }
+            // While the end of a subscription is under way its last messages still come: a page that
+            // has come meanwhile is not live yet (I2).
+            if let id = hub.find(name) { return hub[id].state == .acknowledged ? id : nil }
         default: break
         }
         if !name.isEqual(to: LinkPurpose.probeChannel) { linkRemarked(link, .foreignMessage) }
