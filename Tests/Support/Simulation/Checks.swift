@@ -100,7 +100,10 @@ struct Checks {
         }
         let span = present.since - silence.since
         let settings = plan.settings
-        if span > settings.redisPingInterval + settings.redisRequestTimeout + plan.lateness {
+        // Of many links that a probe vouches for, each is asked more seldom.
+        let patience = LivenessCheck.patience(
+            links: world.pages.count, interval: settings.redisPingInterval)
+        if span > patience + settings.redisRequestTimeout + plan.lateness {
             world.fail("a link has been deaf for \(span.milliseconds) ms and is not given up")
         }
     }
