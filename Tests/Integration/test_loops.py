@@ -258,3 +258,14 @@ def test_unanswered_connections_do_not_keep_a_loop_from_ending(start_daemon, red
     daemon.signal()
     assert daemon.wait(5) == 0
     assert len(silent) == 6
+
+
+def test_a_window_longer_than_the_time_for_the_shutdown_cuts_nobody_off(
+        start_daemon, redis, open_page):
+    """The first loop may have no page left long before those of the others are due."""
+    daemon = start_daemon(
+        redis, STATUS_LOOPS="4", STATUS_DRAIN_WINDOW="4s", STATUS_SHUTDOWN_TIMEOUT="200ms")
+    pages = [open_page(daemon, f"run{number}:status") for number in range(12)]
+    daemon.signal()
+    assert [page.end()[1] for page in pages] == [1012] * 12
+    assert daemon.wait() == 0

@@ -79,6 +79,7 @@ extension Relay where S: ~Copyable {
     /// Closes the listener and deals the window out to the clients; the first loop begins, so that
     /// no connection comes to another any more.
     mutating func beginDepartures() {
+        lastDeparture = loop.now + settings.drainWindow
         if let descriptor = listener.take() { loop.sys.stopListening(descriptor) }
         let leaving = clients.ids.filter { id in
             switch clients[id].machine.state {
@@ -147,8 +148,10 @@ extension Relay where S: ~Copyable {
         }
         for id in clients.ids { closeClient(id, .shutdown) }
         guard !mayEnd else { return }
+        // The pages of this loop may have been the first to go, and those of another are not yet due.
         drain = .overdue
-        loop.arm(shutdownTimer, at: loop.now + Self.overdueLimit)
+        let deadline = max(loop.now, lastDeparture + settings.shutdownTimeout)
+        loop.arm(shutdownTimer, at: deadline + Self.overdueLimit)
     }
 
     /// Whether nothing but the loop's own connections keeps it: the first ends behind the others,

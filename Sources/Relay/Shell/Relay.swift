@@ -150,6 +150,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var wallClock = UnixTimeOffsets()
     /// How far the way down has been gone.
     var drain = DrainStage.notBegun
+    /// When the last page of any loop is told to go.
+    var lastDeparture = Instant.never
     /// Bounds how many connections are taken in a second.
     var acceptBucket: TokenBucket
     /// The loop that gets the next connection.
