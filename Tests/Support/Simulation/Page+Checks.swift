@@ -118,7 +118,11 @@ extension Page {
                     return
                 }
             } else if !Payload.isOversized(channel.index, number, world.plan) {
-                guard let brokenAt = channel.brokenAt, brokenAt >= connectedAt,
+                // A page that joins others on a shared link is as deaf as they are, for as long as
+                // nobody knows.
+                let isShared = world.plan.settings.redisSubscriptions == .shared
+                guard let brokenAt = channel.brokenAt,
+                    brokenAt >= connectedAt || isShared && channel.subscribedAt >= connectedAt,
                     channel.times[number - 1] <= channel.subscribedAt
                 else {
                     return world.fail("page \(index) misses message \(number) without a cause")
