@@ -204,6 +204,8 @@ extension Page {
     /// All is well and a last message has been sent: the page must have it.
     func checkSettled() {
         guard wantsToBeSubscribed else { return }
+        // The daemon has closed while the way was dead, and the page does not know of it yet.
+        if let connection, connection.isClosed, world.plan.faults.contains(.browserPathDead) { return }
         guard state == .open, told.isLive else {
             return world.fail("page \(index) is not subscribed though all is well: \(state)")
         }
