@@ -102,7 +102,7 @@ def test_a_failover_that_is_asked_for_is_followed(
     seconds = _wait_until_all_receive_from(replica, pages, channel, begun)
     print(f"followed within {seconds:.2f} s")
     wait_until(
-        lambda: "role:slave" in master.cli("INFO", "replication"), "the former master's new role")
+        lambda: "role:slave" in master.cli("INFO", "replication"), "the former master's new role", timeout=60)
     assert master.subscribers(channel) == 0
     wait_until(daemon.is_ready, "/ready to answer 200")
 

@@ -205,7 +205,9 @@ extension Page {
     func checkSettled() {
         guard wantsToBeSubscribed else { return }
         // The daemon has closed while the way was dead, and the page does not know of it yet.
-        if let connection, connection.isClosed, world.plan.faults.contains(.browserPathDead) { return }
+        if let connection, connection.isClosed, world.plan.faults.contains(.browserPathDead) {
+            return
+        }
         guard state == .open, told.isLive else {
             return world.fail("page \(index) is not subscribed though all is well: \(state)")
         }

@@ -91,7 +91,10 @@ struct ProcessChecks {
     /// All is well, and nothing is on its way: nothing may be left over.
     private mutating func lookAtQuiet(_ process: DaemonProcess, in world: World) {
         hasLookedAtQuiet = true
-        let subscribed = world.pages.count { $0.state == .open }
+        // What the daemon has closed on a way that was dead may seem open to its page for a while yet.
+        let subscribed = world.pages.count {
+            $0.state == .open && $0.connection?.isClosed == false
+        }
         var active = 0
         var live = 0
         for loop in process.loops {
