@@ -7,7 +7,7 @@ import re
 
 from harness.waiting import wait_until
 
-_SAMPLE = re.compile(r'^([a-zA-Z_:][\w:]*)(?:\{(\w+)="([^"]*)"\})? (\S+)$')
+_SAMPLE = re.compile(r'^([a-zA-Z_:][\w:]*)(?:\{(\w+)="([^"]*)"(?:,[^}]*)?\})? (\S+)$')
 
 # A gap begins at the last instant at which the daemon had read all that was there. What was under way then was published
 # earlier by the time that it takes on the way and, on a busy machine, by the daemon's own delay.
