@@ -98,12 +98,11 @@ extension RedisServer {
                 found[channel.index] += 1
             }
         }
-        // The connection of a page that has come back while the way was dead is served until its silence
-        // is judged.
-        let mayLinger = world.plan.faults.contains(.browserPathDead)
+        // The former connection of a page that has come back is served until its silence is judged.
+        let most = world.subscriptionsOfHeldConnections
         for index in wanted.indices
         where found[index] < wanted[index]
-            || found[index] - kept[index] > wanted[index] && !mayLinger
+            || found[index] - kept[index] > max(wanted[index], most[index])
         {
             return world.fail(
                 "\(found[index]) clients of Redis are subscribed to channel \(index), and"

@@ -187,6 +187,18 @@ extension World {
         return loops.map(\.nonzeroBitCount)
     }
 
+    /// How many subscriptions of each channel the connections take that the daemon has with pages.
+    var subscriptionsOfHeldConnections: [Int] {
+        var counts = channels.map { _ in 0 }
+        var loops = channels.map { _ in 0 }
+        for case let connection? in connections where connection.isHeld && !connection.isClosed {
+            guard case .page(let page) = connection.peer else { continue }
+            counts[page.channel.index] += 1
+            loops[page.channel.index] |= 1 << connection.loop
+        }
+        return plan.settings.redisSubscriptions == .shared ? loops.map(\.nonzeroBitCount) : counts
+    }
+
     /// Looks whether all have come back; they have the limit for it.
     private func awaitRecovery(until limit: Int64) {
         guard !isRecovered, clock < limit else { return enter(.settled) }
