@@ -83,7 +83,7 @@ import Testing
         daemon.settle()
         page.read()
         #expect(page.body.isEmpty)
-        daemon.advance(AdminListener.answerLimit + .milliseconds(100))
+        daemon.advance(AdminShell<SimulatedSys>.answerLimit + .milliseconds(100))
         page.read()
         #expect(page.body.hasPrefix(#"{"matched":4,"loops_missing":"2","#))
         // What comes too late is for nobody.

@@ -53,7 +53,7 @@ final class SimulatedLoops {
     func phase(_ loop: Int) -> RelayPhase { loops[loop].relay.phase }
     func metrics(_ loop: Int) -> Metrics { loops[loop].relay.metrics }
     func watch(_ loop: Int) -> LoopWatch { loops[loop].relay.watch }
-    func isTracing(_ loop: Int) -> Bool { loops[loop].relay.trace != nil }
+    func isTracing(_ loop: Int) -> Bool { loops[loop].relay.links.trace != nil }
     func bytesHeld(_ loop: Int) -> Int { loops[loop].relay.loop.bufferedBytes }
     /// The WebSockets and other connections of each loop.
     var connections: [Int] { share.loops.map(\.connectionCount) }

@@ -140,7 +140,7 @@ struct Checks {
             if !relay.clients[id].ledger.isBalanced(queued: count) {
                 world.fail("the ledger of a client does not balance")
             }
-            if output.count > Relay<SimulatedSys>.clientQueueLimit + 70_000 {
+            if output.count > ClientShell<SimulatedSys>.queueLimit + 70_000 {
                 world.fail("\(output.count) bytes wait for one client")
             }
         }

@@ -42,7 +42,7 @@ final class DaemonProcess {
             var relay = Relay(
                 sys: SimulatedSys(world: world, loop: index), settings: settings,
                 options: options, log: RelayLog(log), place: LoopPlace(share: share, index: index))
-            relay.loop.timerLimit = plan.timerLimit
+            relay.context.loop.timerLimit = plan.timerLimit
             return Loop(relay, Checks(plan))
         }
         checks = ProcessChecks(plan)

@@ -42,7 +42,7 @@ struct ProcessChecks {
             }
             for id in loop.relay.links.ids where loop.relay.links[id].socket.isOpen { known += 1 }
             // The addresses of a name are dialed in a race.
-            known += loop.relay.attempts.count
+            known += loop.relay.links.attempts.count
         }
         if known != world.openDescriptors {
             world.fail("\(world.openDescriptors) descriptors are open, and \(known) are known")

@@ -47,8 +47,6 @@ struct Hub: ~Copyable {
     let mode: RedisSubscriptions
     private var table: ChannelTable
     private var subscriptions = Slab<ChannelSubscription>()
-    /// The subscription whose message is being dealt out.
-    private var dealing = PageSet.nobody
     /// Subscriptions that are kept for pages that may come back, in the order of their time being over.
     private var kept = Deque<(id: SlotID, until: Instant)>()
     /// How many subscriptions are kept for pages that may come back.
@@ -114,11 +112,7 @@ struct Hub: ~Copyable {
 
     /// A page hears its channel no more; returns the page that has its place now, if one has moved.
     mutating func leave(_ id: SlotID, at place: Int) -> SlotID? {
-        if id == dealing {
-            subscriptions[id].pages.leaveHole(at: place)
-            return nil
-        }
-        return subscriptions[id].pages.remove(at: place)
+        subscriptions[id].pages.remove(at: place)
     }
 
     /// Forgets a subscription.
@@ -134,17 +128,6 @@ struct Hub: ~Copyable {
     /// The shared subscription of a channel.
     func find(_ name: Span<UInt8>) -> SlotID? {
         table.find(table.hash(name)) { name.isEqual(to: subscriptions[$0].channel) }
-    }
-
-    /// Begins to deal a message out: until ``endDealing()`` no page changes its place.
-    mutating func beginDealing(_ id: SlotID) { dealing = id }
-
-    /// Ends the dealing out; returns who has moved, and to which place.
-    mutating func endDealing() -> [(page: SlotID, place: Int)] {
-        let id = dealing
-        dealing = PageSet.nobody
-        guard subscriptions.contains(id) else { return [] }
-        return subscriptions[id].pages.closeHoles()
     }
 
     // MARK: - Pages that come back

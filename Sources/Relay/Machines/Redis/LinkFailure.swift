@@ -75,6 +75,14 @@ indirect enum LinkFailure: Equatable, Sendable {
         }
     }
 
+    /// Whether it is that something was waited for in vain.
+    var isTimeout: Bool {
+        switch self {
+        case .timeout, .stalled, .dialTimeout, .handshakeTimeout, .unacknowledged: true
+        default: false
+        }
+    }
+
     /// Whether trying again is of no use at start: the configuration is wrong.
     var isFatalAtStart: Bool {
         switch self {

@@ -146,21 +146,20 @@ import Testing
         hub.ended(SlotID(index: 7, generation: 1))
     }
 
-    @Test func whoLeavesWhileAMessageIsDealtOutMovesNobodyBeforeItsEnd() {
+    /// ``ClientShell/takeDepartures()`` gives them in this order.
+    @Test func whereTheHighestPlacesLeaveFirstOnlyThoseMoveWhoStay() {
         let hub = Registry(.shared, seed: 1)
         let places = (0..<5).map { hub.subscribe(Self.page($0), to: Self.channel) }
         let id = places[0].subscription
-        hub.beginDealing(id)
-        for place in [1, 4, 0] { #expect(hub.leave(id, at: place) == nil) }
-        #expect(hub[id].pages.placeCount == 5)
+        var present = [2: Self.page(2), 3: Self.page(3)]
+        for place in [4, 1, 0] {
+            guard let moved = hub.leave(id, at: place) else { continue }
+            present = present.filter { $0.value != moved }
+            present[place] = moved
+        }
         #expect(hub[id].pages.count == 2)
-        let moved = hub.endDealing()
-        #expect(hub[id].pages.placeCount == 2)
-        var present = [0: hub[id].pages[0], 1: hub[id].pages[1]]
         #expect(Set(present.values) == [Self.page(2), Self.page(3)])
-        // Each page that has moved is told the place that it has in the end.
-        for (page, place) in moved { #expect(present.removeValue(forKey: place) == page) }
-        #expect(hub.endDealing().isEmpty)
+        for (place, page) in present { #expect(hub[id].pages[place] == page) }
     }
 
     @Test func channelsAreFoundByNameWhileOthersComeAndGo() {
@@ -214,8 +213,6 @@ private final class Registry {
     func ended(_ id: SlotID) { hub.ended(id) }
     func keeps(_ id: SlotID) { hub.keeps(id) }
     func lost(_ id: SlotID) -> Hub.Loss { hub.lost(id) }
-    func beginDealing(_ id: SlotID) { hub.beginDealing(id) }
-    func endDealing() -> [(page: SlotID, place: Int)] { hub.endDealing() }
 }
 
 /// Subscriptions that are kept for pages that may come back.

@@ -1,0 +1,105 @@
+import WSFrame
+
+// Pages that come back: what they have missed, or that it is not to be had.
+extension Relay where S: ~Copyable {
+    /// Where a page that can resume begins to hear its stream.
+    struct Resumption {
+        let stream: ResumeStream
+        /// The last message that it has had, or does not get.
+        let position: StreamPosition
+        /// Whether it gets everything behind that.
+        let isComplete: Bool
+    }
+
+    // MARK: - Coming back
+
+    /// The stream that a page asks for.
+    func epochAskedFor(by client: SlotID) -> StreamEpoch? {
+        guard case .after(let position)? = clients[client].resume?.request else { return nil }
+        return position.epoch
+    }
+
+    /// Sees to it that the channel's messages have positions.
+    mutating func beginStream(of id: SlotID) {
+        guard hub[id].stream == nil else { return }
+        let epoch = StreamEpoch(
+            loop: UInt8(truncatingIfNeeded: place.index),
+            beganAt: context.unixMilliseconds(since: context.loop.boot).from,
+            secret: context.loop.sys.random())
+        hub.beginStream(of: id, epoch)
+    }
+
+    /// What a page that can resume gets now that it is live for the first time; nil for any other.
+    func resumption(of client: SlotID) -> Resumption? {
+        guard let resume = clients[client].resume, !resume.hasBegun,
+            let id = clients[client].subscription, let stream = hub[id].stream
+        else { return nil }
+        let end = StreamPosition(stream.epoch, stream.last)
+        switch resume.request {
+        case .begin: return Resumption(stream: stream, position: end, isComplete: true)
+        case .after(let position)
+        where position.epoch == stream.epoch && stream.holds(after: position.number):
+            return Resumption(stream: stream, position: position, isComplete: true)
+        case .after, .unknown:
+            return Resumption(stream: stream, position: end, isComplete: false)
+        }
+    }
+
+    /// A page is live for the first time: it gets what it has missed before anything newer, and is told
+    /// of what nobody has.
+    mutating func resume(_ client: SlotID, _ resumption: Resumption) {
+        guard let resume = clients[client].resume, clients[client].machine.isLive else { return }
+        resume.hasBegun = true
+        guard resume.request != .begin else { return }
+        guard resumption.isComplete else { return tellOfFailedResume(client) }
+        context.metrics.resumesComplete += 1
+        let stream = resumption.stream
+        for loss in stream.losses where loss.after >= resumption.position.number {
+            tell(client, of: loss)
+        }
+        var storage = take(&numberedFrame)
+        var number = resumption.position.number
+        for payload in stream.payloads(after: number) {
+            number += 1
+            let built = StatusFrame.build(
+                payload.span, at: StreamPosition(stream.epoch, number), in: &storage)
+            context.metrics.messagesReplayed += 1
+            deliver(storage.span.extracting(built.frame), to: client)
+        }
+        numberedFrame = storage
+    }
+
+    private mutating func tell(_ client: SlotID, of loss: ResumeStream.Loss) {
+        let (from, to) = context.wallClock.milliseconds(from: loss.since, to: loss.until)
+        clients.queueGap(.redisOutage, from: from, to: to, on: client, &context)
+    }
+
+    /// The stream that the page has heard is not here, or not all of it: since it began, for all that
+    /// is known, the page may have missed something.
+    private mutating func tellOfFailedResume(_ client: SlotID) {
+        context.metrics.resumesFailed += 1
+        let now = context.unixMilliseconds(since: context.loop.boot).to
+        var from: Int64 = 0
+        if let epoch = epochAskedFor(by: client) { from = min(epoch.beganAt, now) }
+        clients.queueGap(.resume, from: from, to: now, on: client, &context)
+    }
+
+    // MARK: - Going away
+
+    /// Ends the subscriptions whose time is over.
+    mutating func endKeptSubscriptions() {
+        while let id = hub.nextToEnd(now: context.loop.now) { endSubscription(id) }
+    }
+
+    // MARK: - Other loops
+
+    /// The loop that has the stream which a page asks for, where it is another.
+    func otherLoop(of request: ResumeRequest?) -> Int? {
+        guard case .after(let position)? = request, !place.isAlone else { return nil }
+        let target = Int(position.epoch.loop)
+        guard target != place.index, target < place.share.loops.count,
+            !place.share.loops[target].hasEnded
+        else { return nil }
+        return target
+    }
+}
