@@ -373,7 +373,7 @@ import WSFrame
     @Test func aHundredConnectionsLeaveNothingBehind() {
         let daemon = SimulatedDaemon()
         let descriptors = daemon.world.openDescriptors
-        let timers = daemon.relay.loop.wheel.armedCount
+        let timers = daemon.relay.context.loop.wheel.armedCount
         for number in 0..<100 {
             let page = daemon.open("/run:\(number)")
             page.connection.isReset = true
@@ -381,8 +381,8 @@ import WSFrame
             #expect(page.isClosed)
         }
         #expect(daemon.world.openDescriptors == descriptors)
-        #expect(daemon.relay.loop.wheel.armedCount <= timers + 1)
-        #expect(daemon.relay.loop.pool.usedCount == 0)
+        #expect(daemon.relay.context.loop.wheel.armedCount <= timers + 1)
+        #expect(daemon.relay.context.loop.pool.usedCount == 0)
         #expect(daemon.metrics.connectionsActive == 0)
     }
 }

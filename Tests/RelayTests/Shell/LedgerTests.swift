@@ -9,8 +9,10 @@ import Testing
     }
 
     private func queued(_ daemon: SimulatedDaemon) -> Int {
-        daemon.relay.clients.ids.map { daemon.relay.clients[$0].socket.output.messageCount }
-            .reduce(0, +)
+        daemon.relay.clients.ids.map {
+            daemon.relay.clients.connections[$0].socket.output.messageCount
+        }
+        .reduce(0, +)
     }
 
     private func expectBalance(
@@ -177,7 +179,7 @@ import Testing
         #expect(pages.map(\.isClosed) == [false, true, false])
         #expect(daemon.metrics.ledger.dropped[.memoryBudget] == 20)
         #expect(ended(daemon).contains(#""reason":"memory_budget""#))
-        #expect(daemon.relay.loop.bufferedBytes <= 400_000)
+        #expect(daemon.relay.context.loop.bufferedBytes <= 400_000)
         expectBalance(daemon)
     }
 
@@ -202,7 +204,7 @@ import Testing
         connection.toDaemon.removeLast(10)
         daemon.settle()
         #expect(page.isClosed)
-        #expect(daemon.relay.loop.bufferedBytes == 0)
+        #expect(daemon.relay.context.loop.bufferedBytes == 0)
         #expect(daemon.metrics.connectionsEnded["memory_budget"] == 1)
     }
 }

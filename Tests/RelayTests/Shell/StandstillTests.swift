@@ -194,8 +194,8 @@ import Testing
         let late = zip(pages, former).count { $0.0.messages.count > $0.1 }
         // Those whose time has come in the 90 ms, in one turn that tells of one socket.
         #expect(late > 0)
-        let next = daemon.relay.loop.wheel.nextExpiry
-        #expect(next.map { $0 > daemon.relay.loop.now } == true)
+        let next = daemon.relay.context.loop.wheel.nextExpiry
+        #expect(next.map { $0 > daemon.relay.context.loop.now } == true)
     }
 
     @Test func timersFireAlthoughSocketsAreAlwaysReady() {
@@ -230,8 +230,8 @@ import Testing
         daemon.settle()
         #expect(daemon.metrics.standstills == 1)
         // What is left until the next timer, a second at the most, is not missed.
-        #expect(daemon.relay.loop.stoodStill >= .seconds(7))
-        #expect(daemon.relay.loop.stoodStill <= .seconds(8))
+        #expect(daemon.relay.context.loop.stoodStill >= .seconds(7))
+        #expect(daemon.relay.context.loop.stoodStill <= .seconds(8))
         let lines = daemon.log.lines("the daemon stood still")
         #expect(lines.count == 1)
         #expect(lines.first?.contains(#""duration_ms":7"#) == true)
@@ -242,6 +242,6 @@ import Testing
         daemon.world.wakeUp = daemon.now + .seconds(30)
         daemon.turn()
         #expect(daemon.metrics.standstills == 1)
-        #expect(daemon.relay.loop.stoodStill > .seconds(28))
+        #expect(daemon.relay.context.loop.stoodStill > .seconds(28))
     }
 }

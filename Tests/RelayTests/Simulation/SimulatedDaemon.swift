@@ -64,7 +64,7 @@ final class SimulatedDaemon {
 
     /// When the daemon wants to go on, in the world's time.
     private var nextWakeUp: Instant? {
-        relay.loop.nextWakeUp.map { Instant(nanoseconds: $0.nanoseconds) }
+        relay.context.loop.nextWakeUp.map { Instant(nanoseconds: $0.nanoseconds) }
     }
 
     /// The process is stopped for so long, or the machine sleeps; what is sent meanwhile waits in the

@@ -54,7 +54,7 @@ final class SimulatedLoops {
     func metrics(_ loop: Int) -> Metrics { loops[loop].relay.metrics }
     func watch(_ loop: Int) -> LoopWatch { loops[loop].relay.watch }
     func isTracing(_ loop: Int) -> Bool { loops[loop].relay.links.trace != nil }
-    func bytesHeld(_ loop: Int) -> Int { loops[loop].relay.loop.bufferedBytes }
+    func bytesHeld(_ loop: Int) -> Int { loops[loop].relay.context.loop.bufferedBytes }
     /// The WebSockets and other connections of each loop.
     var connections: [Int] { share.loops.map(\.connectionCount) }
 
@@ -64,7 +64,7 @@ final class SimulatedLoops {
     }
 
     private func nextWakeUp(_ loop: Int) -> Instant? {
-        loops[loop].relay.loop.nextWakeUp.map { Instant(nanoseconds: $0.nanoseconds) }
+        loops[loop].relay.context.loop.nextWakeUp.map { Instant(nanoseconds: $0.nanoseconds) }
     }
 
     private var turning: [Int] { loops.indices.filter { !standing.contains($0) && !isStopped($0) } }

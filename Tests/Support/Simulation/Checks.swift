@@ -43,16 +43,16 @@ struct Checks {
 
     /// No timer is later than its turn and the time for which the daemon stood still.
     private mutating func lookAtTimers(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
-        guard let next = relay.loop.wheel.nextExpiry else { return }
-        let late = relay.loop.now - next
+        guard let next = relay.context.loop.wheel.nextExpiry else { return }
+        let late = relay.context.loop.now - next
         guard late > plan.lateness else {
             lateSince = nil
             return
         }
         // It may have been set to an instant that had passed, but must fire then.
-        let since = lateSince ?? relay.loop.now
+        let since = lateSince ?? relay.context.loop.now
         lateSince = since
-        if relay.loop.now - since > plan.lateness {
+        if relay.context.loop.now - since > plan.lateness {
             world.fail("a timer is \(late.milliseconds) ms late")
         }
     }
@@ -61,22 +61,26 @@ struct Checks {
     /// longer than the limit; every link serves somebody, and a live one forgets its failures.
     private mutating func lookAtSockets(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
         let limit = plan.lateness
-        let earliest = Instant(nanoseconds: (Nanoseconds(relay.loop.now.nanoseconds) - limit).count)
+        let earliest = Instant(
+            nanoseconds: (Nanoseconds(relay.context.loop.now.nanoseconds) - limit).count)
         for id in relay.clients.ids {
-            lookAtTimer(of: relay.clients[id].socket, now: relay.loop.now, in: world)
-            let oldest = relay.clients[id].socket.output.oldestQueuedAt
+            lookAtTimer(
+                of: relay.clients.connections[id].socket, now: relay.context.loop.now, in: world)
+            let oldest = relay.clients.connections[id].socket.output.oldestQueuedAt
             if oldest != .never, oldest + plan.settings.writeTimeout < earliest {
                 world.fail("bytes wait for a client for longer than they may")
             }
         }
         for id in relay.links.ids {
-            lookAtTimer(of: relay.links[id].socket, now: relay.loop.now, in: world)
-            if relay.links[id].machine.isLive, relay.links[id].machine.failedAttempts > 0 {
+            lookAtTimer(of: relay.links.entries[id].socket, now: relay.context.loop.now, in: world)
+            if relay.links.entries[id].machine.isLive,
+                relay.links.entries[id].machine.failedAttempts > 0
+            {
                 world.fail("a link is live and counts failed attempts")
             }
-            guard relay.links[id].machine.purpose != .probe else { continue }
-            lookAtSilence(of: relay.links[id], relay, in: world)
-            if case .one(let subscription) = relay.links[id].carries,
+            guard relay.links.entries[id].machine.purpose != .probe else { continue }
+            lookAtSilence(of: relay.links.entries[id], relay, in: world)
+            if case .one(let subscription) = relay.links.entries[id].carries,
                 !relay.hub.contains(subscription) || relay.hub[subscription].pages.isEmpty
             {
                 world.fail("a link serves nobody")
@@ -91,7 +95,7 @@ struct Checks {
         guard link.machine.isLive, link.socket.isOpen else { return }
         let present = Silence(
             spokenAt: world.held(link.socket.descriptor).spokenAt,
-            standstills: relay.metrics.standstills, since: relay.loop.now)
+            standstills: relay.metrics.standstills, since: relay.context.loop.now)
         guard let silence = silences[link.socket.token], silence.spokenAt == present.spokenAt,
             silence.standstills == present.standstills
         else {
@@ -134,10 +138,10 @@ struct Checks {
     private func lookAtLedgers(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
         var queued = 0
         for id in relay.clients.ids {
-            let output = relay.clients[id].socket.output
+            let output = relay.clients.connections[id].socket.output
             let count = output.messageCount
             queued += count
-            if !relay.clients[id].ledger.isBalanced(queued: count) {
+            if !relay.clients.connections[id].ledger.isBalanced(queued: count) {
                 world.fail("the ledger of a client does not balance")
             }
             if output.count > ClientShell<SimulatedSys>.queueLimit + 70_000 {
@@ -152,15 +156,15 @@ struct Checks {
     /// Waits before another attempt lie within their bounds, and are drawn.
     private mutating func lookAtBackoff(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
         for id in relay.links.ids {
-            guard relay.links[id].machine.state == .backingOff else {
+            guard relay.links.entries[id].machine.state == .backingOff else {
                 waits[id] = nil
                 continue
             }
-            let deadline = relay.links[id].machine.nextDeadline
+            let deadline = relay.links.entries[id].machine.nextDeadline
             guard waits[id] != deadline else { continue }
             let others = waits.values.count { $0 == deadline }
             waits[id] = deadline
-            let wait = deadline - relay.loop.now
+            let wait = deadline - relay.context.loop.now
             let settings = plan.settings
             if others > 1, settings.redisRetryBase < settings.redisRetryMax {
                 world.fail("three links wait for the same instant")
@@ -168,7 +172,7 @@ struct Checks {
             if wait > settings.redisRetryMax || wait > settings.redisRetryBase * 243 {
                 world.fail("a link waits for \(wait.milliseconds) ms")
             }
-            let attempts = Int64(relay.links[id].machine.failedAttempts)
+            let attempts = Int64(relay.links.entries[id].machine.failedAttempts)
             let slack = Nanoseconds.milliseconds(2000)
             if wait + slack < settings.redisRetryBase, attempts > 0 {
                 world.fail("a link waits for \(wait.milliseconds) ms only")

@@ -20,7 +20,7 @@ final class DaemonProcess {
         }
 
         /// When the loop wants to go on.
-        var nextWakeUp: Int64 { relay.loop.nextWakeUp?.nanoseconds ?? .max }
+        var nextWakeUp: Int64 { relay.context.loop.nextWakeUp?.nanoseconds ?? .max }
     }
 
     let share: ProcessShare

@@ -25,7 +25,7 @@ struct ProcessChecks {
     private func lookAtMemory(_ process: DaemonProcess, in world: World) {
         let budget = plan.settings.memoryBudget
         let slack = process.loops.count > 1 ? budget / 8 + budget / 32 : 0
-        let held = process.loops.reduce(0) { $0 + $1.relay.loop.bufferedBytes }
+        let held = process.loops.reduce(0) { $0 + $1.relay.context.loop.bufferedBytes }
         if held > budget + slack + (1 << 20) {
             world.fail("\(held) bytes are buffered, over the budget")
         }
@@ -37,10 +37,13 @@ struct ProcessChecks {
         guard process.share.loops.allSatisfy({ $0.inbox.isEmpty }) else { return }
         var known = 0
         for loop in process.loops {
-            for id in loop.relay.clients.ids where loop.relay.clients[id].socket.isOpen {
+            for id in loop.relay.clients.ids where loop.relay.clients.connections[id].socket.isOpen
+            {
                 known += 1
             }
-            for id in loop.relay.links.ids where loop.relay.links[id].socket.isOpen { known += 1 }
+            for id in loop.relay.links.ids where loop.relay.links.entries[id].socket.isOpen {
+                known += 1
+            }
             // The addresses of a name are dialed in a race.
             known += loop.relay.links.attempts.count
         }
@@ -54,7 +57,7 @@ struct ProcessChecks {
         guard !plan.isScripted, !world.mayHarmLinks else { return }
         var heard = world.channels.map { _ in false }
         for loop in process.loops { note(loop.relay, &heard, in: world) }
-        let now = process.loops[0].relay.loop.now
+        let now = process.loops[0].relay.context.loop.now
         for channel in world.channels {
             guard !heard[channel.index], world.redis.subscriberCount(of: channel) > 0 else {
                 orphans[channel.index] = nil
@@ -79,7 +82,7 @@ struct ProcessChecks {
             }
             if !relay.hub[id].pages.isEmpty { heard[channel.index] = true }
             guard relay.hub[id].state == .acknowledged, let link = relay.hub[id].link,
-                relay.links[link].machine.isLive
+                relay.links.entries[link].machine.isLive
             else { continue }
             if world.redis.subscriberCount(of: channel) == 0 {
                 world.fail(
@@ -143,11 +146,11 @@ struct ProcessChecks {
         if clients != 0 || links != 0 {
             world.fail("\(clients) clients and \(links) links are left")
         }
-        if loop.relay.loop.bufferedBytes != 0 {
-            world.fail("\(loop.relay.loop.bufferedBytes) bytes are buffered after the end")
+        if loop.relay.context.loop.bufferedBytes != 0 {
+            world.fail("\(loop.relay.context.loop.bufferedBytes) bytes are buffered after the end")
         }
-        if loop.relay.loop.wheel.armedCount > 5 {
-            world.fail("\(loop.relay.loop.wheel.armedCount) timers are armed after the end")
+        if loop.relay.context.loop.wheel.armedCount > 5 {
+            world.fail("\(loop.relay.context.loop.wheel.armedCount) timers are armed after the end")
         }
     }
 }

@@ -32,11 +32,6 @@ struct ClientShell<S: Sys & ~Copyable>: ~Copyable {
     var ids: [SlotID] { connections.ids }
     func contains(_ id: SlotID) -> Bool { connections.contains(id) }
 
-    /// A connection, which must be there, to be looked at.
-    subscript(id: SlotID) -> ClientEntry {
-        _read { yield connections[id] }
-    }
-
     // MARK: - Events
 
     /// The kernel tells of a connection's socket; returns a request that is to be served, after which

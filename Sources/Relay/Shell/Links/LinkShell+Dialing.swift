@@ -13,15 +13,15 @@ extension LinkShell where S: ~Copyable {
         guard gate.isWaiting else { return }
         while let id = gate.next(
             at: context.loop.boot, absent: absent,
-            isWanted: { links.contains($0) && links[$0].machine.state == .waiting })
+            isWanted: { entries.contains($0) && entries[$0].machine.state == .waiting })
         {
             refreshAccess(&context)
-            links[id].isDialing = true
-            if links[id].machine.dials > 0, links[id].machine.purpose != .probe {
+            entries[id].isDialing = true
+            if entries[id].machine.dials > 0, entries[id].machine.purpose != .probe {
                 context.metrics.redisReconnects += 1
-                context.metrics.redisReconnectsByCause[links[id].lastCause, default: 0] += 1
+                context.metrics.redisReconnectsByCause[entries[id].lastCause, default: 0] += 1
             }
-            let action = links[id].machine.begin(
+            let action = entries[id].machine.begin(
                 configuration: context.configuration, firstSentinel: firstSentinel,
                 now: context.loop.now)
             perform(action, on: id, &context)
@@ -34,8 +34,8 @@ extension LinkShell where S: ~Copyable {
 
     /// The link's dial is decided, well or badly: another may take its place at the gate.
     mutating func endDial(_ id: SlotID) {
-        guard links[id].isDialing else { return }
-        links[id].isDialing = false
+        guard entries[id].isDialing else { return }
+        entries[id].isDialing = false
         gate.finished()
     }
 
@@ -44,7 +44,7 @@ extension LinkShell where S: ~Copyable {
         _ id: SlotID, _ resolution: Resolution, _ context: inout LoopContext<S>
     ) {
         guard contains(id) else { return }
-        let action = links[id].machine.resolved(
+        let action = entries[id].machine.resolved(
             resolution, history: history, now: context.loop.now)
         perform(action, on: id, &context)
         if contains(id) { arm(id, &context) }
@@ -57,7 +57,7 @@ extension LinkShell where S: ~Copyable {
         to address: SocketAddress, for id: SlotID, _ context: inout LoopContext<S>
     ) -> SystemError? {
         // That of a Sentinel, or of a server that is to be asked otherwise.
-        if links[id].socket.isOpen { disconnect(id, reset: true, &context) }
+        if entries[id].socket.isOpen { disconnect(id, reset: true, &context) }
         let attempt = attempts.insert { _ in DialAttempt(link: id, address: address) }
         do throws(SystemError) {
             attempts[attempt].descriptor = try context.loop.beginDial(
@@ -66,7 +66,7 @@ extension LinkShell where S: ~Copyable {
             attempts.remove(attempt)
             return error
         }
-        links[id].attempts.append(attempt)
+        entries[id].attempts.append(attempt)
         return nil
     }
 
@@ -76,16 +76,16 @@ extension LinkShell where S: ~Copyable {
         let attempt = attempts[id]
         let link = attempt.link
         attempts.remove(id)
-        links[link].attempts.removeAll { $0 == id }
+        entries[link].attempts.removeAll { $0 == id }
         if let error = context.loop.sys.dialError(attempt.descriptor) {
             context.loop.abandon(dialed: attempt.descriptor)
-            let action = links[link].machine.dialFailed(error, now: context.loop.now)
+            let action = entries[link].machine.dialFailed(error, now: context.loop.now)
             perform(action, on: link, &context)
         } else {
             abandonAttempts(of: link, &context)
-            context.loop.adopt(dialed: attempt.descriptor, in: &links[link].socket)
+            context.loop.adopt(dialed: attempt.descriptor, in: &entries[link].socket)
             encoder.removeAll()
-            let action = links[link].machine.connected(
+            let action = entries[link].machine.connected(
                 to: attempt.address,
                 hello: history.hello(of: attempt.address, now: context.loop.now),
                 now: context.loop.now,
@@ -98,11 +98,11 @@ extension LinkShell where S: ~Copyable {
 
     /// Closes the connections of a link that are begun and not decided.
     mutating func abandonAttempts(of id: SlotID, _ context: inout LoopContext<S>) {
-        for attempt in links[id].attempts {
+        for attempt in entries[id].attempts {
             context.loop.abandon(dialed: attempts[attempt].descriptor)
             attempts.remove(attempt)
         }
-        links[id].attempts.removeAll()
+        entries[id].attempts.removeAll()
     }
 
     // MARK: - Passwords and URL from files

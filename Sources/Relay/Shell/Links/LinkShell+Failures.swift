@@ -6,8 +6,8 @@ extension LinkShell where S: ~Copyable {
     mutating func lost(
         _ id: SlotID, _ error: SystemError?, _ context: inout LoopContext<S>
     ) {
-        let unparsed = links[id].socket.input.count
-        let action = links[id].machine.lost(
+        let unparsed = entries[id].socket.input.count
+        let action = entries[id].machine.lost(
             error, unparsed: unparsed, now: context.loop.now)
         perform(action, on: id, &context)
     }
@@ -18,26 +18,26 @@ extension LinkShell where S: ~Copyable {
     ) {
         if trace != nil { traceEnd(of: id, &context) }
         abandonAttempts(of: id, &context)
-        context.loop.disconnect(&links[id].socket, reset: reset)
-        links[id].tls = nil
+        context.loop.disconnect(&entries[id].socket, reset: reset)
+        entries[id].tls = nil
     }
 
     /// The link is of no use as it is: it is made again, or given up.
     mutating func failed(
         _ id: SlotID, _ failure: LinkFailure, _ context: inout LoopContext<S>
     ) {
-        guard links[id].machine.state != .unsubscribing else { return tell(.unsubscribed(id)) }
+        guard entries[id].machine.state != .unsubscribing else { return tell(.unsubscribed(id)) }
         endDial(id)
         let event = failureEvent(of: id)
-        links[id].lastCause = failure.cause
+        entries[id].lastCause = failure.cause
         context.metrics.redisLinkFailures[failure.cause, default: 0] += 1
-        links[id].requests.removeAll()
-        tell(.lost(id, since: links[id].confirmedAt))
+        entries[id].requests.removeAll()
+        tell(.lost(id, since: entries[id].confirmedAt))
         suspectServer(of: id, after: failure, &context)
         // An alert of TLS that says why is to arrive.
         disconnect(id, reset: !failure.isOfTLS, &context)
         if failure.isTimeout { context.metrics.redisTimeouts += 1 }
-        links[id].server = nil
+        entries[id].server = nil
         retry(id, event, failure, &context)
     }
 
@@ -45,7 +45,7 @@ extension LinkShell where S: ~Copyable {
         _ id: SlotID, _ event: String, _ failure: LinkFailure,
         _ context: inout LoopContext<S>
     ) {
-        let isProbe = links[id].machine.purpose == .probe
+        let isProbe = entries[id].machine.purpose == .probe
         let isStarting = isProbe && context.phase == .starting
         let redis = context.settings.redis
         if isStarting, failure.isFatalAtStart {
@@ -53,7 +53,7 @@ extension LinkShell where S: ~Copyable {
         }
         // Once the daemon serves, its probe never gives up.
         let cap = isProbe && !isStarting ? 0 : context.settings.redisMaxRetries
-        switch links[id].machine.retry(cap: cap, now: context.loop.now) {
+        switch entries[id].machine.retry(cap: cap, now: context.loop.now) {
         case .retry(let wait, let failed):
             logFailure(
                 id, event, failure,
@@ -78,8 +78,8 @@ extension LinkShell where S: ~Copyable {
 
     /// What a failure of the link is called: the words of the service that this one replaces.
     private func failureEvent(of id: SlotID) -> String {
-        if links[id].machine.purpose == .probe { return "redis unavailable, retrying" }
-        return links[id].machine.isLive ? "redis stream interrupted" : "redis subscribe failed"
+        if entries[id].machine.purpose == .probe { return "redis unavailable, retrying" }
+        return entries[id].machine.isLive ? "redis stream interrupted" : "redis subscribe failed"
     }
 
     /// Leaves a line of a failure, at a limited rate.

@@ -6,7 +6,7 @@ extension LinkShell where S: ~Copyable {
     /// many and the probe vouches for their server.
     mutating func setPatience(with id: SlotID, _ context: inout LoopContext<S>) {
         let interval = context.settings.redisPingInterval
-        let patience = LivenessCheck.patience(links: links.count, interval: interval)
+        let patience = LivenessCheck.patience(links: entries.count, interval: interval)
         // A loop has a probe of its own as soon as its links are so many.
         if probe == nil, patience > interval, context.phase == .serving,
             !context.settings.gapNotices
@@ -15,10 +15,10 @@ extension LinkShell where S: ~Copyable {
         }
         let isVouchedFor =
             probe.map { probe in
-                contains(probe) && links[probe].machine.isAnswering
-                    && links[probe].machine.server == links[id].machine.server
+                contains(probe) && entries[probe].machine.isAnswering
+                    && entries[probe].machine.server == entries[id].machine.server
             } ?? false
-        links[id].machine.liveness.setPatience(isVouchedFor ? patience : interval)
+        entries[id].machine.liveness.setPatience(isVouchedFor ? patience : interval)
     }
 
     /// A link has failed. The others may have, too, and are asked; at most once an interval, since a
@@ -38,15 +38,15 @@ extension LinkShell where S: ~Copyable {
         of id: SlotID, because reason: String, _ context: inout LoopContext<S>
     ) {
         nextSuspicion = context.loop.now + context.settings.redisPingInterval
-        let server = links[id].machine.server
+        let server = entries[id].machine.server
         // With gap notices each link is asked once an interval anyhow.
         guard !context.settings.gapNotices else { return }
         let span = LivenessCheck.roundLength(
-            links: links.count, interval: context.settings.redisPingInterval)
+            links: entries.count, interval: context.settings.redisPingInterval)
         var count = 0
-        for other in links.ids where other != id && links[other].machine.isLive {
-            guard links[other].machine.server == server else { continue }
-            links[other].machine.suspect(within: span, now: context.loop.now)
+        for other in entries.ids where other != id && entries[other].machine.isLive {
+            guard entries[other].machine.server == server else { continue }
+            entries[other].machine.suspect(within: span, now: context.loop.now)
             arm(other, &context)
             count += 1
         }

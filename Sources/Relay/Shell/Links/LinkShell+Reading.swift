@@ -32,7 +32,7 @@ extension LinkShell where S: ~Copyable {
         _ id: SlotID, readable: Bool, writable: Bool, _ buffer: inout [UInt8],
         _ context: inout LoopContext<S>
     ) -> LinkReading? {
-        guard contains(id), links[id].socket.isOpen else { return nil }
+        guard contains(id), entries[id].socket.isOpen else { return nil }
         let reading = readable ? read(id, &buffer, &context) : nil
         if contains(id) {
             arm(id, &context)
@@ -44,10 +44,10 @@ extension LinkShell where S: ~Copyable {
     private mutating func read(
         _ id: SlotID, _ buffer: inout [UInt8], _ context: inout LoopContext<S>
     ) -> LinkReading? {
-        switch context.loop.sys.receive(links[id].socket.descriptor, into: &buffer) {
+        switch context.loop.sys.receive(entries[id].socket.descriptor, into: &buffer) {
         case .bytes(let count):
-            links[id].heardAt = context.loop.now
-            guard let session = links[id].tls else {
+            entries[id].heardAt = context.loop.now
+            guard let session = entries[id].tls else {
                 var reading = LinkReading(link: id, session: nil)
                 takePlaintext(&reading, &buffer, count, &context)
                 return reading
@@ -78,11 +78,11 @@ extension LinkShell where S: ~Copyable {
             }
             // What the former step led to may have ended the link; a closed connection leaves nothing
             // to keep.
-            guard contains(id), links[id].socket.isOpen else {
+            guard contains(id), entries[id].socket.isOpen else {
                 reading.total = nil
                 continue
             }
-            let action = links[id].machine.receive(
+            let action = entries[id].machine.receive(
                 buffer.span.extracting(0..<total), from: &reading.offset,
                 now: context.loop.now, output: &encoder)
             switch action {
@@ -105,9 +105,9 @@ extension LinkShell where S: ~Copyable {
     ) {
         let id = reading.link
         if trace != nil { traceReceived(buffer[..<count], on: id, &context) }
-        reading.total = context.loop.join(&buffer, count: count, in: &links[id].socket)
+        reading.total = context.loop.join(&buffer, count: count, in: &entries[id].socket)
         reading.offset = 0
-        reading.wasAsking = links[id].machine.isAsking
+        reading.wasAsking = entries[id].machine.isAsking
         encoder.removeAll()
     }
 
@@ -118,8 +118,8 @@ extension LinkShell where S: ~Copyable {
     ) {
         let id = reading.link
         reading.total = nil
-        if reading.wasAsking, !links[id].machine.isAsking { noteAnswer(of: id, &context) }
-        context.loop.keep(&buffer, from: reading.offset, of: total, in: &links[id].socket)
+        if reading.wasAsking, !entries[id].machine.isAsking { noteAnswer(of: id, &context) }
+        context.loop.keep(&buffer, from: reading.offset, of: total, in: &entries[id].socket)
         sendEncoded(on: id, &context)
         if trace != nil { alignTrace(of: id, &context) }
         if contains(id) { arm(id, &context) }

@@ -19,7 +19,7 @@ extension LinkShell where S: ~Copyable {
         guard let session = tls.makeSession(host: host, atUnixSeconds: now) else {
             return failed(id, .tls("no connection can be made to \(host)"), &context)
         }
-        links[id].tls = session
+        entries[id].tls = session
         goOn(session, of: id, &context)
     }
 
@@ -30,7 +30,7 @@ extension LinkShell where S: ~Copyable {
     ) {
         tls?.wire.take(&buffer, count: count)
         // Any byte is life, but in the handshake, which has a time of its own (I5).
-        links[id].machine.heard(now: context.loop.now)
+        entries[id].machine.heard(now: context.loop.now)
         if session.state == .handshaking { goOn(session, of: id, &context) }
     }
 
@@ -64,14 +64,14 @@ extension LinkShell where S: ~Copyable {
         tls?.wire.clear()
         guard let present = self.session(session, of: id) else { return }
         if present.state == .closed { return lost(id, nil, &context) }
-        if links[id].socket.output.count > Self.queueLimit {
+        if entries[id].socket.output.count > Self.queueLimit {
             failed(id, .tls("the server asks for more than it takes"), &context)
         }
     }
 
     /// The link's TLS connection, if it still is the one that was read from.
     private func session(_ session: ObjectIdentifier, of id: SlotID) -> TLSSession? {
-        guard contains(id), let present = links[id].tls, ObjectIdentifier(present) == session
+        guard contains(id), let present = entries[id].tls, ObjectIdentifier(present) == session
         else { return nil }
         return present
     }
@@ -81,7 +81,7 @@ extension LinkShell where S: ~Copyable {
         _ bytes: [UInt8], by session: TLSSession, of id: SlotID,
         _ context: inout LoopContext<S>
     ) {
-        guard links[id].socket.isOpen else { return }
+        guard entries[id].socket.isOpen else { return }
         do throws(TLSError) {
             try session.write(bytes)
         } catch {
@@ -113,7 +113,7 @@ extension LinkShell where S: ~Copyable {
                 "resumed": .stringConvertible(session.isResumed),
             ]) { $1 })
         encoder.removeAll()
-        links[id].machine.secured(now: context.loop.now, output: &encoder)
+        entries[id].machine.secured(now: context.loop.now, output: &encoder)
         sendEncoded(on: id, &context)
     }
 
@@ -121,7 +121,7 @@ extension LinkShell where S: ~Copyable {
         of id: SlotID, _ context: inout LoopContext<S>
     ) {
         guard let wire = tls?.wire, !wire.output.isEmpty else { return }
-        context.loop.queue(wire.output, on: &links[id].socket)
+        context.loop.queue(wire.output, on: &entries[id].socket)
         wire.clearOutput()
     }
 
@@ -131,7 +131,7 @@ extension LinkShell where S: ~Copyable {
     ) {
         queueCiphertext(of: id, &context)
         // At once, since the connection is closed now; where the socket is full Redis is told nothing.
-        _ = context.loop.flush(&links[id].socket, reads: true)
+        _ = context.loop.flush(&entries[id].socket, reads: true)
         let failure =
             error.isCertificate
             ? LinkFailure.certificate("\(error)") : .tls("\(error)")

@@ -38,7 +38,7 @@ extension LinkShell where S: ~Copyable {
         _ bytes: ArraySlice<UInt8>, on id: SlotID, _ context: inout LoopContext<S>
     ) {
         takeUp(id)
-        trace?.take(bytes, link: links[id].number, .received, at: context.loop.sys.unixTime())
+        trace?.take(bytes, link: entries[id].number, .received, at: context.loop.sys.unixTime())
     }
 
     /// Notes bytes that are queued to a link.
@@ -47,22 +47,22 @@ extension LinkShell where S: ~Copyable {
     ) {
         guard !bytes.isEmpty else { return }
         takeUp(id)
-        trace?.take(bytes[...], link: links[id].number, .sent, at: context.loop.sys.unixTime())
+        trace?.take(bytes[...], link: entries[id].number, .sent, at: context.loop.sys.unixTime())
     }
 
     /// Tells the trace where a value starts, if it has lost count and the link knows.
     mutating func alignTrace(of id: SlotID, _ context: inout LoopContext<S>) {
-        guard contains(id), trace?.needsAlignment(link: links[id].number) == true,
-            links[id].socket.isOpen, links[id].machine.isBetweenValues
+        guard contains(id), trace?.needsAlignment(link: entries[id].number) == true,
+            entries[id].socket.isOpen, entries[id].machine.isBetweenValues
         else { return }
         trace?.align(
-            link: links[id].number, unparsed: links[id].socket.input.bytes,
+            link: entries[id].number, unparsed: entries[id].socket.input.bytes,
             at: context.loop.sys.unixTime())
     }
 
     /// Notes that the connection of a link ends.
     mutating func traceEnd(of id: SlotID, _ context: inout LoopContext<S>) {
-        trace?.end(link: links[id].number, at: context.loop.sys.unixTime())
+        trace?.end(link: entries[id].number, at: context.loop.sys.unixTime())
     }
 
     /// Writes the lines of the turn, behind everything that the turn has sent.
@@ -76,13 +76,13 @@ extension LinkShell where S: ~Copyable {
 
     /// Makes a link known to the trace, before its first bytes since the trace is on.
     private mutating func takeUp(_ id: SlotID) {
-        let number = links[id].number
+        let number = entries[id].number
         guard trace?.knows(link: number) == false else { return }
         var channel: [UInt8]?
-        if case .subscription(let name) = links[id].machine.purpose { channel = name }
-        let isBetweenValues = links[id].machine.isBetweenValues
+        if case .subscription(let name) = entries[id].machine.purpose { channel = name }
+        let isBetweenValues = entries[id].machine.isBetweenValues
         trace?.begin(
             link: number, channel: channel,
-            unparsed: isBetweenValues ? links[id].socket.input.bytes : nil)
+            unparsed: isBetweenValues ? entries[id].socket.input.bytes : nil)
     }
 }

@@ -8,7 +8,7 @@ import RESP
 /// What concerns others it tells: ``read(_:_:_:)`` gives messages back, one at a time, and
 /// ``nextEvent()`` what has happened. It knows no pages.
 struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
-    var links = Slab<LinkEntry>()
+    var entries = Slab<LinkEntry>()
     var attempts = Slab<DialAttempt>()
     var gate: LoopGate
     let gateTimer: TimerID
@@ -47,19 +47,14 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
 
     // MARK: - What others see
 
-    var count: Int { links.count }
-    var ids: [SlotID] { links.ids }
-    func contains(_ id: SlotID) -> Bool { links.contains(id) }
-
-    /// A link, which must be there, to be looked at.
-    subscript(id: SlotID) -> LinkEntry {
-        _read { yield links[id] }
-    }
+    var count: Int { entries.count }
+    var ids: [SlotID] { entries.ids }
+    func contains(_ id: SlotID) -> Bool { entries.contains(id) }
 
     /// Whether the loop's probe says that Redis answers.
     var isProbeAnswering: Bool {
         guard let probe, contains(probe) else { return false }
-        return links[probe].machine.isAnswering
+        return entries[probe].machine.isAnswering
     }
 
     /// What has happened since this was asked last, one thing at a time.
@@ -77,7 +72,7 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
     ) -> SlotID {
         let seed = context.loop.sys.random()
         let number = context.place.share.nextLinkNumber()
-        let id = links.insert { id in
+        let id = entries.insert { id in
             LinkEntry(
                 machine: RedisLink(
                     purpose: purpose, configuration: context.configuration, seed: seed),
@@ -109,8 +104,8 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
         if trace != nil { traceEnd(of: id, &context) }
         endDial(id)
         abandonAttempts(of: id, &context)
-        context.loop.release(&links[id].socket, reset: true)
-        links.remove(id)
+        context.loop.release(&entries[id].socket, reset: true)
+        entries.remove(id)
     }
 
     // MARK: - Subscriptions
@@ -118,7 +113,7 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
     /// Whether a live link of a subscription's own has begun to end it; it tells when it has.
     mutating func unsubscribe(_ id: SlotID, _ context: inout LoopContext<S>) -> Bool {
         encoder.removeAll()
-        guard links[id].machine.unsubscribe(now: context.loop.now, output: &encoder) else {
+        guard entries[id].machine.unsubscribe(now: context.loop.now, output: &encoder) else {
             return false
         }
         sendEncoded(on: id, &context)
@@ -129,16 +124,16 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
     /// Puts a subscription into the queue of those that a shared link has to tell Redis of, at the end
     /// of the turn.
     mutating func enqueue(_ subscription: SlotID, on id: SlotID, _ context: inout LoopContext<S>) {
-        links[id].requests.append(subscription)
+        entries[id].requests.append(subscription)
         wake(id, &context)
     }
 
     /// Whether a link has something to tell Redis.
-    func hasRequests(_ id: SlotID) -> Bool { !links[id].requests.isEmpty }
+    func hasRequests(_ id: SlotID) -> Bool { !entries[id].requests.isEmpty }
 
     /// The next subscription of which Redis is to be told, as far as the link takes commands now.
     mutating func nextRequest(of id: SlotID) -> SlotID? {
-        links[id].machine.takesRequests ? links[id].requests.popFirst() : nil
+        entries[id].machine.takesRequests ? entries[id].requests.popFirst() : nil
     }
 
     /// Writes the command for a subscription, of those that ``sendRequests(on:_:)`` sends.
@@ -150,9 +145,9 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
         switch command {
         case .none: break
         case .subscribe(let channel):
-            links[id].machine.subscribe(subscription, to: channel, now: now, output: &encoder)
+            entries[id].machine.subscribe(subscription, to: channel, now: now, output: &encoder)
         case .unsubscribe(let channel):
-            links[id].machine.unsubscribe(
+            entries[id].machine.unsubscribe(
                 subscription, from: channel, now: now, output: &encoder)
         }
     }
@@ -170,7 +165,7 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
 
     /// Has the link looked at when the turn ends.
     mutating func wake(_ id: SlotID, _ context: inout LoopContext<S>) {
-        context.loop.markDirty(&links[id].socket)
+        context.loop.markDirty(&entries[id].socket)
     }
 
     /// Queues what the link's machine has written; `isQuestion` says whether the answer to it will
@@ -179,17 +174,17 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
         on id: SlotID, isQuestion: Bool = true, _ context: inout LoopContext<S>
     ) {
         guard !encoder.bytes.isEmpty else { return }
-        if isQuestion { links[id].askedAt = context.loop.boot }
+        if isQuestion { entries[id].askedAt = context.loop.boot }
         if trace != nil { traceSent(encoder.bytes, on: id, &context) }
-        if let session = links[id].tls {
+        if let session = entries[id].tls {
             return encrypt(encoder.bytes, by: session, of: id, &context)
         }
-        context.loop.queue(encoder.bytes, on: &links[id].socket)
+        context.loop.queue(encoder.bytes, on: &entries[id].socket)
     }
 
     mutating func flush(_ id: SlotID, _ context: inout LoopContext<S>) {
-        links[id].socket.isDirty = false
-        if case .failed(let error) = context.loop.flush(&links[id].socket, reads: true) {
+        entries[id].socket.isDirty = false
+        if case .failed(let error) = context.loop.flush(&entries[id].socket, reads: true) {
             lost(id, error, &context)
         }
     }
@@ -202,7 +197,7 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
     ) {
         var action = action
         while true {
-            for experience in links[id].machine.takeExperiences() { history.note(experience) }
+            for experience in entries[id].machine.takeExperiences() { history.note(experience) }
             switch action {
             case .none, .message, .oversized, .withdrawn: return
             case .resolve(let host, let port):
@@ -210,7 +205,7 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
                 return context.loop.sys.resolve(host: host, port: port, token: Token(.link, id))
             case .dial(let address):
                 guard let error = beginDial(to: address, for: id, &context) else { return }
-                action = links[id].machine.dialFailed(error, now: context.loop.now)
+                action = entries[id].machine.dialFailed(error, now: context.loop.now)
             case .again: return dialAgain(id, &context)
             case .suspicious:
                 return suspectServer(of: id, because: "the probe is not answered", &context)
@@ -244,26 +239,26 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
         endDial(id)
         noteAnswer(of: id, &context)
         setPatience(with: id, &context)
-        if let server = links[id].machine.server {
-            history.note(links[id].machine.hello, of: server, now: context.loop.now)
+        if let server = entries[id].machine.server {
+            history.note(entries[id].machine.hello, of: server, now: context.loop.now)
         }
-        if let index = links[id].machine.namingSentinel { firstSentinel = index }
-        guard links[id].machine.purpose == .probe else { return tell(.live(id)) }
+        if let index = entries[id].machine.namingSentinel { firstSentinel = index }
+        guard entries[id].machine.purpose == .probe else { return tell(.live(id)) }
         probeIsLive(id, &context)
         if context.phase == .starting {
-            tell(.redisAnswers(dials: links[id].machine.dials))
+            tell(.redisAnswers(dials: entries[id].machine.dials))
         }
     }
 
     private mutating func probeIsLive(_ id: SlotID, _ context: inout LoopContext<S>) {
         // One that only asked the Sentinels again has nothing new to tell.
-        if links[id].server != links[id].machine.server {
-            links[id].server = links[id].machine.server
+        if entries[id].server != entries[id].machine.server {
+            entries[id].server = entries[id].machine.server
             var metadata: Logger.Metadata = ["url": "\(context.settings.redis)"]
-            if let server = links[id].server { metadata["address"] = "\(server)" }
+            if let server = entries[id].server { metadata["address"] = "\(server)" }
             context.log.redis.info("redis answers", metadata: metadata)
         }
-        guard let master = links[id].machine.master else { return }
+        guard let master = entries[id].machine.master else { return }
         leaveOthers(than: master, &context)
         context.tellLoops(.master(master))
     }
@@ -273,16 +268,16 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
         than master: SentinelService.Endpoint, _ context: inout LoopContext<S>
     ) {
         let others = ids.filter { other in
-            links[other].machine.isLive && links[other].machine.master != master
+            entries[other].machine.isLive && entries[other].machine.master != master
         }
         for other in others where contains(other) { failed(other, .notMaster, &context) }
     }
 
     /// Redis has answered the last command of a link.
     mutating func noteAnswer(of id: SlotID, _ context: inout LoopContext<S>) {
-        links[id].confirmedAt = links[id].askedAt
-        let roundTrip = context.loop.boot - links[id].askedAt
-        links[id].roundTrip = roundTrip
+        entries[id].confirmedAt = entries[id].askedAt
+        let roundTrip = context.loop.boot - entries[id].askedAt
+        entries[id].roundTrip = roundTrip
         context.metrics.redisRoundTrip.add(roundTrip)
     }
 
@@ -293,34 +288,34 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
         _ id: SlotID, _ verdict: TimerVerdict, _ context: inout LoopContext<S>
     ) {
         guard contains(id) else { return }
-        context.loop.fired(&links[id].socket)
+        context.loop.fired(&entries[id].socket)
         guard case .judged(let now) = verdict else { return arm(id, &context) }
         encoder.removeAll()
         setPatience(with: id, &context)
-        let wasWaiting = links[id].machine.state == .waiting
-        let action = links[id].machine.timedOut(now: now, output: &encoder)
+        let wasWaiting = entries[id].machine.state == .waiting
+        let action = entries[id].machine.timedOut(now: now, output: &encoder)
         sendEncoded(on: id, &context)
         perform(action, on: id, &context)
         guard contains(id) else { return }
-        if !wasWaiting, action == .none, links[id].machine.state == .waiting {
+        if !wasWaiting, action == .none, entries[id].machine.state == .waiting {
             gate.enqueue(id)
         }
         arm(id, &context)
     }
 
     mutating func arm(_ id: SlotID, _ context: inout LoopContext<S>) {
-        context.loop.arm(&links[id].socket, at: links[id].machine.nextDeadline)
+        context.loop.arm(&entries[id].socket, at: entries[id].machine.nextDeadline)
     }
 
     /// The loop has stood still: no server is blamed for it.
     mutating func stoodStill(_ context: borrowing LoopContext<S>) {
-        for id in ids { links[id].machine.stoodStill(now: context.loop.now) }
+        for id in ids { entries[id].machine.stoodStill(now: context.loop.now) }
     }
 
     /// What a line about a link names.
     func metadata(of id: SlotID) -> Logger.Metadata {
-        var metadata: Logger.Metadata = ["link": .stringConvertible(links[id].number)]
-        switch links[id].machine.purpose {
+        var metadata: Logger.Metadata = ["link": .stringConvertible(entries[id].number)]
+        switch entries[id].machine.purpose {
         case .probe: metadata["probe"] = .stringConvertible(true)
         case .shared: metadata["shared"] = .stringConvertible(true)
         case .subscription(let bytes):

@@ -26,11 +26,15 @@ extension Relay where S: ~Copyable {
     }
 
     private func isWanted(client id: SlotID, _ query: DebugQuery) -> Bool {
-        guard query.isChannel(clients[id].machine.channel), query.isAddress(clients[id].peer) else {
+        guard query.isChannel(clients.connections[id].machine.channel),
+            query.isAddress(clients.connections[id].peer)
+        else {
             return false
         }
-        if let state = query.state, state != "\(clients[id].machine.state)" { return false }
-        if let link = query.link, link != self.link(of: id).map({ links[$0].number }) {
+        if let state = query.state, state != "\(clients.connections[id].machine.state)" {
+            return false
+        }
+        if let link = query.link, link != self.link(of: id).map({ links.entries[$0].number }) {
             return false
         }
         guard let late = query.late else { return true }
@@ -39,34 +43,35 @@ extension Relay where S: ~Copyable {
 
     private func connectionRow(of id: SlotID, _ cursor: DebugCursor) -> ConnectionRow {
         var row = ConnectionRow(place: cursor)
-        row.channel = clients[id].machine.channel
-        row.state = "\(clients[id].machine.state)"
-        row.address = clients[id].peer
-        row.proxy = clients[id].proxy
-        row.age = context.loop.now - clients[id].openedAt
+        row.channel = clients.connections[id].machine.channel
+        row.state = "\(clients.connections[id].machine.state)"
+        row.address = clients.connections[id].peer
+        row.proxy = clients.connections[id].proxy
+        row.age = context.loop.now - clients.connections[id].openedAt
         if let link = link(of: id) {
-            row.link = links[link].number
-            row.linkState = "\(links[link].machine.state)"
-            row.redisRoundTrip = links[link].roundTrip
+            row.link = links.entries[link].number
+            row.linkState = "\(links.entries[link].machine.state)"
+            row.redisRoundTrip = links.entries[link].roundTrip
         }
-        row.ledger = clients[id].ledger
-        row.queuedMessages = clients[id].socket.output.messageCount
-        row.queuedBytes = clients[id].socket.output.count
-        row.largestQueue = clients[id].largestQueue
+        row.ledger = clients.connections[id].ledger
+        row.queuedMessages = clients.connections[id].socket.output.messageCount
+        row.queuedBytes = clients.connections[id].socket.output.count
+        row.largestQueue = clients.connections[id].largestQueue
         row.oldest = oldest(of: id)
-        row.heartbeatRoundTrip = clients[id].machine.heartbeatRoundTrip
+        row.heartbeatRoundTrip = clients.connections[id].machine.heartbeatRoundTrip
         return row
     }
 
     /// How long the oldest byte for a browser has waited.
     private func oldest(of id: SlotID) -> Nanoseconds? {
-        let queuedAt = clients[id].socket.output.oldestQueuedAt
+        let queuedAt = clients.connections[id].socket.output.oldestQueuedAt
         return queuedAt == .never ? nil : context.loop.now - queuedAt
     }
 
     /// The link that carries a page's subscription.
     func link(of client: SlotID) -> SlotID? {
-        guard let subscription = clients[client].subscription, hub.contains(subscription),
+        guard let subscription = clients.connections[client].subscription,
+            hub.contains(subscription),
             let link = hub[subscription].link, links.contains(link)
         else { return nil }
         return link
@@ -87,9 +92,9 @@ extension Relay where S: ~Copyable {
     }
 
     private func isWanted(link id: SlotID, _ query: DebugQuery) -> Bool {
-        if let number = query.link, number != links[id].number { return false }
-        if let state = query.state, state != "\(links[id].machine.state)" { return false }
-        let server = links[id].machine.server.map { "\($0)" } ?? ""
+        if let number = query.link, number != links.entries[id].number { return false }
+        if let state = query.state, state != "\(links.entries[id].machine.state)" { return false }
+        let server = links.entries[id].machine.server.map { "\($0)" } ?? ""
         guard query.address == .anything || query.isAddress(server) else { return false }
         if let quiet = query.quiet, !(silence(of: id).map { $0 > quiet } ?? false) { return false }
         guard query.run != .anything || query.channel != .anything else { return true }
@@ -99,32 +104,32 @@ extension Relay where S: ~Copyable {
     private func linkRow(of id: SlotID, _ cursor: DebugCursor) -> LinkRow {
         var row = LinkRow(place: cursor)
         let subscriptions = carried(by: id)
-        row.number = links[id].number
-        row.isProbe = links[id].machine.purpose == .probe
+        row.number = links.entries[id].number
+        row.isProbe = links.entries[id].machine.purpose == .probe
         row.channels = subscriptions.prefix(LinkRow.channelLimit).map {
             String(decoding: hub[$0].channel, as: UTF8.self)
         }
         row.channelCount = subscriptions.count
         row.receivers = subscriptions.reduce(0) { $0 + hub[$1].pages.count }
-        row.state = "\(links[id].machine.state)"
-        row.server = links[id].machine.server.map { "\($0)" }
-        row.isTLS = links[id].tls != nil
-        row.dials = links[id].machine.dials
-        row.failedAttempts = links[id].machine.failedAttempts
-        row.lastCause = links[id].lastCause
+        row.state = "\(links.entries[id].machine.state)"
+        row.server = links.entries[id].machine.server.map { "\($0)" }
+        row.isTLS = links.entries[id].tls != nil
+        row.dials = links.entries[id].machine.dials
+        row.failedAttempts = links.entries[id].machine.failedAttempts
+        row.lastCause = links.entries[id].lastCause
         row.quiet = silence(of: id)
-        row.isAsking = links[id].machine.isAsking
-        row.roundTrip = links[id].roundTrip
+        row.isAsking = links.entries[id].machine.isAsking
+        row.roundTrip = links.entries[id].roundTrip
         row.outage = subscriptions.map { hub[$0].outageSince }.min()
             .flatMap { $0 == .never ? nil : context.loop.boot - $0 }
-        row.unparsedBytes = links[id].socket.input.count
-        row.queuedBytes = links[id].socket.output.count
+        row.unparsedBytes = links.entries[id].socket.input.count
+        row.queuedBytes = links.entries[id].socket.output.count
         return row
     }
 
     /// How long nothing has come over a link.
     private func silence(of id: SlotID) -> Nanoseconds? {
-        links[id].heardAt == .never ? nil : context.loop.now - links[id].heardAt
+        links.entries[id].heardAt == .never ? nil : context.loop.now - links.entries[id].heardAt
     }
 
     /// This context.loop.
@@ -133,7 +138,7 @@ extension Relay where S: ~Copyable {
         row.connections = clients.count
         row.webSockets = metrics.connectionsActive
         row.links = links.count
-        row.liveLinks = links.ids.count { links[$0].machine.isLive }
+        row.liveLinks = links.ids.count { links.entries[$0].machine.isLive }
         row.turns = place.state.turns
         row.timers = context.loop.wheel.armedCount
         row.bufferedBytes = context.loop.bufferedBytes

@@ -28,7 +28,7 @@ extension Relay where S: ~Copyable {
             clients.flush(largest, &context)
             guard isOverBudget else { return }
             guard clients.contains(largest), bytesHeld(by: largest) > 0 else { continue }
-            let queued = clients[largest].socket.output.count
+            let queued = clients.connections[largest].socket.output.count
             clients.close(largest, .memoryBudget(queuedBytes: queued), &context)
         }
     }
@@ -43,9 +43,10 @@ extension Relay where S: ~Copyable {
 
     /// Bytes that wait for the client or have come for it incomplete.
     private func bytesHeld(by id: SlotID) -> Int {
-        var held = clients[id].socket.output.count + clients[id].socket.input.count
+        var held =
+            clients.connections[id].socket.output.count + clients.connections[id].socket.input.count
         if hub.mode == .dedicated, let link = link(of: id) {
-            held += links[link].socket.input.count
+            held += links.entries[link].socket.input.count
         }
         return held
     }

@@ -34,7 +34,7 @@ extension Relay where S: ~Copyable {
 
     /// The subscription whose message a link has received; nil for a message that nobody waits for.
     private mutating func subscription(_ name: Span<UInt8>, on link: SlotID) -> SlotID? {
-        switch links[link].carries {
+        switch links.entries[link].carries {
         case .one(let id) where hub.contains(id):
             if name.isEqual(to: hub[id].channel) { return id }
         case .many:
@@ -75,7 +75,7 @@ extension Relay where S: ~Copyable {
         let builtPlain = StatusFrame.build(payload, in: &plain)
         for place in 0..<hub[id].pages.count {
             let page = hub[id].pages[place]
-            if clients.contains(page), clients[page].resume != nil {
+            if clients.contains(page), clients.connections[page].resume != nil {
                 deliver(numbered.span.extracting(built.frame), to: page)
             } else {
                 deliver(plain.span.extracting(builtPlain.frame), to: page)
@@ -94,7 +94,7 @@ extension Relay where S: ~Copyable {
 
     /// A payload over the limit has been skipped.
     private mutating func skip(length: Int, of id: SlotID, on link: SlotID) {
-        let since = links[link].confirmedAt
+        let since = links.entries[link].confirmedAt
         hub[id].stream?.lost(since: since, until: context.loop.boot)
         for place in 0..<hub[id].pages.count {
             clients.skipOversized(by: hub[id].pages[place], since: since, &context)

@@ -48,7 +48,9 @@ extension Relay where S: ~Copyable {
             let response = HTTPResponse(status: 200, headers: headers, body: Array(text.utf8))
             switch asker {
             case .client(let id):
-                guard clients.contains(id), clients[id].machine.isPaused else { continue }
+                guard clients.contains(id), clients.connections[id].machine.isPaused else {
+                    continue
+                }
                 clients.respond(response, to: id, &context)
             case .admin(let id): admin.answer(id, response, &context)
             }
@@ -95,12 +97,12 @@ extension Relay where S: ~Copyable {
         reading.armedTimers = context.loop.wheel.armedCount
         reading.stoodStill = context.loop.stoodStill
         for id in clients.ids {
-            reading.queuedMessages += clients[id].socket.output.messageCount
-            reading.queuedBytes += clients[id].socket.output.count
+            reading.queuedMessages += clients.connections[id].socket.output.messageCount
+            reading.queuedBytes += clients.connections[id].socket.output.count
             clients.checkLedger(of: id, &context)
         }
-        for id in links.ids where links[id].machine.purpose != .probe {
-            if links[id].machine.isLive {
+        for id in links.ids where links.entries[id].machine.purpose != .probe {
+            if links.entries[id].machine.isLive {
                 reading.liveLinks += 1
             } else {
                 reading.pendingLinks += 1

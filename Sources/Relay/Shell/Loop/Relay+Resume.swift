@@ -15,7 +15,9 @@ extension Relay where S: ~Copyable {
 
     /// The stream that a page asks for.
     func epochAskedFor(by client: SlotID) -> StreamEpoch? {
-        guard case .after(let position)? = clients[client].resume?.request else { return nil }
+        guard case .after(let position)? = clients.connections[client].resume?.request else {
+            return nil
+        }
         return position.epoch
     }
 
@@ -31,8 +33,8 @@ extension Relay where S: ~Copyable {
 
     /// What a page that can resume gets now that it is live for the first time; nil for any other.
     func resumption(of client: SlotID) -> Resumption? {
-        guard let resume = clients[client].resume, !resume.hasBegun,
-            let id = clients[client].subscription, let stream = hub[id].stream
+        guard let resume = clients.connections[client].resume, !resume.hasBegun,
+            let id = clients.connections[client].subscription, let stream = hub[id].stream
         else { return nil }
         let end = StreamPosition(stream.epoch, stream.last)
         switch resume.request {
@@ -48,7 +50,9 @@ extension Relay where S: ~Copyable {
     /// A page is live for the first time: it gets what it has missed before anything newer, and is told
     /// of what nobody has.
     mutating func resume(_ client: SlotID, _ resumption: Resumption) {
-        guard let resume = clients[client].resume, clients[client].machine.isLive else { return }
+        guard let resume = clients.connections[client].resume,
+            clients.connections[client].machine.isLive
+        else { return }
         resume.hasBegun = true
         guard resume.request != .begin else { return }
         guard resumption.isComplete else { return tellOfFailedResume(client) }

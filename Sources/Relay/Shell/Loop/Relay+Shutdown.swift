@@ -82,7 +82,7 @@ extension Relay where S: ~Copyable {
         lastDeparture = context.loop.now + settings.drainWindow
         acceptor.close(&context)
         let leaving = clients.ids.filter { id in
-            switch clients[id].machine.state {
+            switch clients.connections[id].machine.state {
             case .opening, .open: true
             case .request, .closing, .finishing: false
             }
@@ -129,7 +129,7 @@ extension Relay where S: ~Copyable {
     /// All are told. Requests that are not complete by now are not waited for.
     private mutating func endDepartures() {
         drain = .ending
-        for id in clients.ids where clients[id].machine.state == .request {
+        for id in clients.ids where clients.connections[id].machine.state == .request {
             clients.close(id, .shutdown, &context)
         }
         context.loop.arm(shutdownTimer, at: context.loop.now + settings.shutdownTimeout)

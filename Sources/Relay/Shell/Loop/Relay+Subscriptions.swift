@@ -10,10 +10,10 @@ extension Relay where S: ~Copyable {
         let membership = hub.subscribe(
             page, to: channel.bytes, resuming: epochAskedFor(by: page))
         let id = membership.subscription
-        if clients[page].resume != nil { beginStream(of: id) }
+        if clients.connections[page].resume != nil { beginStream(of: id) }
         clients.joined(page, id, at: membership.place)
         if !membership.isLive, hub[id].link == nil { hub[id].link = link(for: id) }
-        if let link = hub[id].link { clients.note(link: links[link].number, of: page) }
+        if let link = hub[id].link { clients.note(link: links.entries[link].number, of: page) }
         if membership.isLive { subscribed(page) } else { tell(id) }
     }
 
@@ -52,7 +52,7 @@ extension Relay where S: ~Copyable {
     /// A page takes no more messages, and will leave. Over its own link Redis is asked to send none,
     /// and those that it has sent already are counted as dropped; a shared link goes on.
     mutating func endSubscription(ofPage page: SlotID) {
-        guard hub.mode == .dedicated, let id = clients[page].subscription,
+        guard hub.mode == .dedicated, let id = clients.connections[page].subscription,
             let link = hub[id].link, links.unsubscribe(link, &context)
         else { return clients.leave(page, context) }
     }
@@ -65,7 +65,7 @@ extension Relay where S: ~Copyable {
 
     /// The subscriptions that a link carries.
     func carried(by link: SlotID) -> [SlotID] {
-        switch links[link].carries {
+        switch links.entries[link].carries {
         case .nothing: []
         case .one(let id): hub.contains(id) ? [id] : []
         case .many: hub.ids.filter { hub[$0].link == link }
@@ -137,7 +137,7 @@ extension Relay where S: ~Copyable {
 
     private mutating func isLive(_ link: SlotID) {
         guard links.contains(link) else { return }
-        switch links[link].carries {
+        switch links.entries[link].carries {
         case .nothing: break
         case .one(let id):
             guard hub.contains(id) else { return }
@@ -196,7 +196,7 @@ extension Relay where S: ~Copyable {
 
     /// A page goes on without its subscription: from now on it may miss messages.
     mutating func opensUnsubscribed(_ page: SlotID) {
-        if let id = clients[page].subscription, hub.contains(id) {
+        if let id = clients.connections[page].subscription, hub.contains(id) {
             if hub[id].outageSince == .never { hub[id].outageSince = context.loop.boot }
             clients.notifyOfOutage(page, since: context.loop.boot, &context)
         }
@@ -226,7 +226,7 @@ extension Relay where S: ~Copyable {
     /// Redis has ended a subscription of a shared link without being asked to.
     mutating func withdrawn(_ id: SlotID, on link: SlotID) {
         guard hub[id].link == link else { return }
-        lost(id, since: links[link].confirmedAt)
+        lost(id, since: links.entries[link].confirmedAt)
         tell(id)
     }
 
@@ -263,7 +263,7 @@ extension Relay where S: ~Copyable {
     /// What a line about a subscription names.
     func metadata(of link: SlotID, _ id: SlotID) -> Logger.Metadata {
         var metadata = links.metadata(of: link)
-        if links[link].carries == .many, let channel = ChannelName(bytes: hub[id].channel) {
+        if links.entries[link].carries == .many, let channel = ChannelName(bytes: hub[id].channel) {
             metadata["run_id"] = "\(channel.runID)"
             metadata["channel"] = "\(channel.channel)"
         }

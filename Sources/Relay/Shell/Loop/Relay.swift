@@ -76,7 +76,6 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     var place: LoopPlace { context.place }
     var phase: RelayPhase { context.phase }
     var metrics: Metrics { context.metrics }
-    var loop: EventLoop<S> { _read { yield context.loop } }
     /// Where browsers connect, with the port that was really bound.
     var boundAddress: SocketAddress? { acceptor.boundAddress }
 

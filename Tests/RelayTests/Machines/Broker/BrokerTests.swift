@@ -199,6 +199,6 @@ import Testing
         }
         #expect(slow.isClosed)
         #expect(!publisher.isClosed)
-        #expect(daemon.relay.loop.pool.usedCount == 0)
+        #expect(daemon.relay.context.loop.pool.usedCount == 0)
     }
 }
