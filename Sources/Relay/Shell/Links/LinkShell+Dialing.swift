@@ -10,7 +10,6 @@ extension LinkShell where S: ~Copyable {
     ///
     /// `absent` says which loops stand still, and are not waited for.
     mutating func openGate(absent: [Bool], _ context: inout LoopContext<S>) {
-        guard gate.isWaiting else { return }
         while let id = gate.next(
             at: context.loop.boot, absent: absent,
             isWanted: { entries.contains($0) && entries[$0].machine.state == .waiting })

@@ -34,10 +34,10 @@ extension LinkShell where S: ~Copyable {
     ) -> LinkReading? {
         guard contains(id), entries[id].socket.isOpen else { return nil }
         let reading = readable ? read(id, &buffer, &context) : nil
-        if contains(id) {
-            arm(id, &context)
-            if writable { wake(id, &context) }
-        }
+        guard contains(id) else { return nil }
+        // Behind the bytes themselves, where there are some.
+        if reading?.total == nil { arm(id, &context) }
+        if writable { wake(id, &context) }
         return reading
     }
 

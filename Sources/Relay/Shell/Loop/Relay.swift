@@ -139,13 +139,14 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         var events = take(&self.events)
         context.loop.wait(into: &events)
         beginTurn()
-        for event in events { handle(event) }
+        // By index: an iterator would retain the array.
+        for index in events.indices { handle(events[index]) }
         events.removeAll(keepingCapacity: true)
         self.events = events
 
         var fired = take(&self.fired)
         let verdict = context.loop.fireTimers(into: &fired)
-        for token in fired { handleTimer(token, verdict) }
+        for index in fired.indices { handleTimer(fired[index], verdict) }
         fired.removeAll(keepingCapacity: true)
         self.fired = fired
 
@@ -221,6 +222,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
     }
 
     private mutating func openGate() {
+        guard links.gate.isWaiting else { return }
         links.openGate(absent: watch.absent, &context)
         settle()
     }
@@ -230,27 +232,35 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         while true {
             var dirty = take(&self.dirty)
             context.loop.takeDirty(into: &dirty)
-            for index in dirty.indices {
-                let id = dirty[index].id
-                switch dirty[index].kind {
-                case .client: clients.flush(id, &context)
-                case .link: flushLink(id)
-                case .brokerSession: broker.flush(id, &context)
-                case .adminConnection: admin.flush(id, &context)
-                default: break
-                }
+            if dirty.isEmpty {
+                self.dirty = dirty
+                return
             }
-            let isDone = dirty.isEmpty
+            for index in dirty.indices { flush(dirty[index]) }
             dirty.removeAll(keepingCapacity: true)
             self.dirty = dirty
-            if isDone { return }
             settle()
+        }
+    }
+
+    private mutating func flush(_ token: Token) {
+        switch token.kind {
+        case .client: clients.flush(token.id, &context)
+        case .link: flushLink(token.id)
+        case .brokerSession: broker.flush(token.id, &context)
+        case .adminConnection: admin.flush(token.id, &context)
+        default: break
         }
     }
 
     /// Does what shells have left for each other: pages that have gone leave their subscriptions, and
     /// what has happened on links is told to the hub and its pages.
+    @inline(__always)
     mutating func settle() {
+        if clients.hasDepartures || links.hasEvents || admin.hasLostReader { settleAll() }
+    }
+
+    private mutating func settleAll() {
         while true {
             if clients.hasDepartures {
                 for departure in clients.takeDepartures() { depart(departure) }
