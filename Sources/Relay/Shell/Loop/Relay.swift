@@ -155,7 +155,7 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         clients.noteDeliveries(&context)
         if links.trace != nil { links.writeTrace(to: admin.trace?.order.lines) }
         if admin.trace != nil { passTraceOn() }
-        if !place.isAlone { publish() }
+        if !context.place.isAlone { publish() }
         if isLeaving, clients.count == 0, mayEnd { finishShutdown() }
     }
 
@@ -164,8 +164,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
         let standstill = context.loop.takeStandstill()
         if standstill > .zero { stoodStill(for: standstill) }
         if let lag = context.loop.takeLag() { context.metrics.loopLag.add(lag) }
-        place.state.countTurn()
-        guard !place.isAlone else { return }
+        context.place.state.countTurn()
+        guard !context.place.isAlone else { return }
         memory.hasAskedToShed = false
         learnMemoryAllowance()
         if !place.state.inbox.isEmpty { readInbox() }
