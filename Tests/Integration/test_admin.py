@@ -42,7 +42,7 @@ def _connections(daemon, query=""):
 def test_the_public_port_shows_none_of_it(administered):
     _, daemon = administered()
     for path in ("/health", "/ready", "/metrics", "/debug/connections", "/debug/closed",
-                 "/debug/links", "/debug/loops", "/debug/trace"):
+                 "/debug/links", "/debug/streams", "/debug/loops", "/debug/trace"):
         assert http_get(daemon.admin_port, path).status == 200, path
     assert daemon.get("/metrics").status == 404
     assert daemon.get("/debug/connections").status == 400
@@ -241,6 +241,45 @@ def test_what_has_ended_is_remembered_with_its_reason_and_its_ledger(
     assert row["link"] == link
     line = daemon.wait_for_log("client disconnected", reason="client_closed")
     assert row["address"] == line["peer"] and abs(row["duration_ms"] - line["duration_ms"]) < 2
+
+
+# What is held for pages that may come back
+
+@pytest.mark.parametrize("mode", ["dedicated", "shared"])
+def test_what_is_held_for_pages_that_are_away(administered, open_page, mode):
+    redis, daemon = administered(
+        STATUS_LOOPS="3", STATUS_REDIS_SUBSCRIPTIONS=mode, STATUS_RESUME_WINDOW="5s")
+    pages = [open_page(daemon, f"run{number}:status?resume=1").live() for number in range(6)]
+    for number, page in enumerate(pages):
+        redis.publish(f"run{number}:status", "seen")
+        page.status()
+    rows = _connections(daemon, "?state=open")
+    assert [(row["resumes"], row["resumed"], row["position"], row["held_messages"]) for row in rows
+            ] == [(True, "begun", 1, 1)] * 6
+    for page in pages[:4]:
+        page.connection.socket.shutdown(2)
+    kept = wait_until(
+        lambda: len(rows := _streams(daemon, "?state=kept")) == 4 and rows, "four kept streams")
+    redis.publish("run1:status", "missed")
+    (row,) = wait_until(
+        lambda: [row for row in _streams(daemon, "?run=run1") if row["position"] == 2],
+        "the message to be held")
+    assert {row["run"] for row in kept} == {f"run{number}" for number in range(4)}
+    assert len({row["id"].split(".")[0] for row in kept}) == 3
+    assert (row["state"], row["pages"], row["held_messages"]) == ("kept", 0, 2)
+    assert 0 < row["kept_ms"] <= 5000 and row["kept_until"] > row["began"]
+    held = sum(row["held_bytes"] for row in _streams(daemon))
+    metrics = http_get(daemon.admin_port, "/metrics").body.decode()
+    assert f"status2_resume_bytes {held}\n" in metrics
+    heard = _streams(daemon, "?state=heard")
+    assert {row["run"] for row in heard} == {"run4", "run5"}
+    assert {row["stream"] for row in _connections(daemon, "?state=open")} == {
+        row["id"] for row in heard}
+    wait_until(lambda: _streams(daemon, "?state=kept") == [], "the window to be over", 10)
+
+
+def _streams(daemon, query=""):
+    return _page(daemon, f"/debug/streams{query}")["streams"]
 
 
 # Links and loops

@@ -71,6 +71,11 @@ struct AdminRouter: Sendable {
                         request.query,
                         allowed: [.run, .channel, .state, .address, .link, .quiet, .limit, .cursor])
                 ))
+        case "/debug/streams":
+            .debug(
+                .streams(
+                    try DebugQuery(
+                        request.query, allowed: [.run, .channel, .state, .link, .limit, .cursor])))
         case "/debug/loops": .debug(.loops)
         default: nil
         }
@@ -91,7 +96,7 @@ struct AdminRouter: Sendable {
                 status: 404,
                 text: """
                     not found; there are /health, /ready, /metrics, /debug/connections, \
-                    /debug/closed, /debug/links, /debug/loops and /debug/trace
+                    /debug/closed, /debug/links, /debug/streams, /debug/loops and /debug/trace
 
                     """))
     }

@@ -3,6 +3,7 @@ enum DebugQuestion: Equatable, Sendable {
     case connections(DebugQuery)
     case closed(DebugQuery)
     case links(DebugQuery)
+    case streams(DebugQuery)
     case loops
 }
 
@@ -11,6 +12,7 @@ enum DebugAnswer: Equatable, Sendable {
     case connections(DebugRows<ConnectionRow>)
     case closed(DebugRows<ClosedRow>)
     case links(DebugRows<LinkRow>)
+    case streams(DebugRows<StreamRow>)
     case loops(DebugRows<LoopRow>)
 
     /// Adds the answer of another loop to the same question.
@@ -25,10 +27,13 @@ enum DebugAnswer: Equatable, Sendable {
         case (.links(var rows), .links(let more)):
             rows.add(more)
             self = .links(rows)
+        case (.streams(var rows), .streams(let more)):
+            rows.add(more)
+            self = .streams(rows)
         case (.loops(var rows), .loops(let more)):
             rows.add(more)
             self = .loops(rows)
-        case (.connections, _), (.closed, _), (.links, _), (.loops, _): break
+        case (.connections, _), (.closed, _), (.links, _), (.streams, _), (.loops, _): break
         }
     }
 
@@ -42,8 +47,10 @@ enum DebugAnswer: Equatable, Sendable {
             rows.json("closed", query, missing: missing) { $0.place.number > $1.place.number }
         case (.links(let rows), .links(let query)):
             rows.json("links", query, missing: missing)
+        case (.streams(let rows), .streams(let query)):
+            rows.json("streams", query, missing: missing)
         case (.loops(let rows), _): rows.json("loops", DebugQuery(), missing: missing)
-        case (.connections, _), (.closed, _), (.links, _): []
+        case (.connections, _), (.closed, _), (.links, _), (.streams, _): []
         }
     }
 }

@@ -25,6 +25,8 @@ struct ConnectionRow: DebugRow {
     var oldest: Nanoseconds?
     var heartbeatRoundTrip: Nanoseconds?
     var redisRoundTrip: Nanoseconds?
+    /// How it resumes; nil for a page that cannot.
+    var resume: ConnectionResume?
 
     func append(to json: inout JSONText) {
         json.member("id", place.description)
@@ -43,6 +45,12 @@ struct ConnectionRow: DebugRow {
         json.member("oldest_queued_ms", oldest?.milliseconds)
         json.member("heartbeat_rtt_ms", milliseconds: heartbeatRoundTrip)
         json.member("redis_rtt_ms", milliseconds: redisRoundTrip)
+        json.member("resumes", resume != nil)
+        json.member("resumed", resume?.outcome?.rawValue)
+        json.member("stream", resume?.stream?.description)
+        json.member("position", resume?.position)
+        json.member("held_messages", resume?.messages)
+        json.member("held_bytes", resume?.bytes)
     }
 }
 

@@ -24,6 +24,9 @@ final class ResumeStream {
     private(set) var byteCount = 0
     private(set) var losses: [Loss] = []
 
+    /// How many messages are held: those behind number `last - messageCount`.
+    var messageCount: Int { payloads.count }
+
     init(_ epoch: StreamEpoch) {
         self.epoch = epoch
     }
@@ -79,9 +82,22 @@ extension [UInt8] {
 
 /// What a page that can resume has been told.
 final class PageResume {
+    /// What a page got when it became live.
+    enum Outcome: String, Sendable {
+        /// Its stream begins: it has come for the first time.
+        case begun
+        /// What it had missed, if anything.
+        case complete
+        /// The notice of a gap.
+        case gap
+    }
+
     let request: ResumeRequest
+    /// What it got; nil until it has been told where the stream is.
+    var outcome: Outcome?
+
     /// Whether it has been told where the stream is.
-    var hasBegun = false
+    var hasBegun: Bool { outcome != nil }
 
     init(_ request: ResumeRequest) {
         self.request = request

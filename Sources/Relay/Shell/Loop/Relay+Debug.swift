@@ -7,6 +7,7 @@ extension Relay where S: ~Copyable {
         case .connections(let query): return .connections(debugConnections(query))
         case .closed(let query): return .closed(clients.closed.rows(query))
         case .links(let query): return .links(debugLinks(query))
+        case .streams(let query): return .streams(debugStreams(query))
         case .loops:
             var rows = DebugRows<LoopRow>()
             let row = debugLoop()
@@ -59,6 +60,7 @@ extension Relay where S: ~Copyable {
         row.largestQueue = clients.connections[id].largestQueue
         row.oldest = oldest(of: id)
         row.heartbeatRoundTrip = clients.connections[id].machine.heartbeatRoundTrip
+        row.resume = resumeState(of: id)
         return row
     }
 
@@ -69,15 +71,19 @@ extension Relay where S: ~Copyable {
     }
 
     /// The link that carries a page's subscription.
-    func link(of client: SlotID) -> SlotID? {
-        guard let subscription = clients.connections[client].subscription,
-            hub.contains(subscription),
-            let link = hub[subscription].link, links.contains(link)
+    func link(of page: SlotID) -> SlotID? {
+        guard let subscription = clients.connections[page].subscription else { return nil }
+        return link(carrying: subscription)
+    }
+
+    /// The link that carries a subscription, where there is one.
+    func link(carrying subscription: SlotID) -> SlotID? {
+        guard hub.contains(subscription), let link = hub[subscription].link, links.contains(link)
         else { return nil }
         return link
     }
 
-    private func cursor(of id: SlotID) -> DebugCursor {
+    func cursor(of id: SlotID) -> DebugCursor {
         DebugCursor(loop: place.index, number: UInt64(id.index))
     }
 

@@ -53,8 +53,8 @@ extension Relay where S: ~Copyable {
         guard let resume = clients.connections[client].resume,
             clients.connections[client].machine.isLive
         else { return }
-        resume.hasBegun = true
-        guard resume.request != .begin else { return }
+        guard resume.request != .begin else { return resume.outcome = .begun }
+        resume.outcome = resumption.isComplete ? .complete : .gap
         guard resumption.isComplete else { return tellOfFailedResume(client) }
         context.metrics.resumesComplete += 1
         let stream = resumption.stream

@@ -31,6 +31,8 @@ import WSFrame
         #expect(route("GET", "/debug/connections") == .debug(.connections(DebugQuery())))
         #expect(route("GET", "/debug/closed") == .debug(.closed(DebugQuery())))
         #expect(route("GET", "/debug/links") == .debug(.links(DebugQuery())))
+        #expect(route("GET", "/debug/streams") == .debug(.streams(DebugQuery())))
+        #expect(status(route("GET", "/debug/streams?address=10.0.0.1")) == 400)
         #expect(route("GET", "/debug/loops") == .debug(.loops))
         #expect(route("GET", "/debug/trace") == .traceState)
         #expect(route("POST", "/debug/trace") == .startTrace(TraceRequest()))
