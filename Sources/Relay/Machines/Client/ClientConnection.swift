@@ -315,12 +315,17 @@ struct ClientConnection: ~Copyable {
 
     /// The subscription is acknowledged, for the first time or again after an outage; the first ping
     /// tells a page that can resume where the stream is.
+    ///
+    /// What it cannot have is told before, in `notice`: a page whose connection ends between the two
+    /// must not take that place for its own and never hear of its loss.
     mutating func subscribed(
-        at position: StreamPosition? = nil, now: Instant, reply: inout [UInt8]
+        at position: StreamPosition? = nil, behind notice: [UInt8] = [], now: Instant,
+        reply: inout [UInt8]
     ) {
         if state == .opening { open(now: now, &reply) }
         guard takesMessages, !isLive else { return }
         isLive = true
+        reply += notice
         ping(at: position, now: now, &reply)
         idleDeadline = now + settings.pongTimeout
         pingDeadline = phase.next(after: now, interval: settings.pingInterval)

@@ -119,7 +119,7 @@ struct Hub: ~Copyable {
     mutating func remove(_ id: SlotID) {
         release(id)
         if subscriptions[id].isListed { table.remove(id, hash: subscriptions[id].hash) }
-        if let stream = subscriptions[id].stream { resumeBytes -= stream.byteCount }
+        endStream(of: id)
         subscriptions.remove(id)
     }
 
@@ -140,6 +140,12 @@ struct Hub: ~Copyable {
         guard subscriptions[id].stream == nil else { return }
         subscriptions[id].stream = ResumeStream(epoch())
         if !subscriptions[id].isListed { list(id) }
+    }
+
+    /// Ends the stream of a subscription: what comes from now on is not in it.
+    mutating func endStream(of id: SlotID) {
+        guard let stream = subscriptions[id].stream.take() else { return }
+        resumeBytes -= stream.byteCount
     }
 
     /// Takes a message up in its stream; returns its position.

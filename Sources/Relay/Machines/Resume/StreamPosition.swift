@@ -87,6 +87,12 @@ enum ResumeRequest: Equatable, Sendable {
     /// It names a place that no daemon of this kind has given out.
     case unknown
 
+    /// The stream that is asked for.
+    var epoch: StreamEpoch? {
+        guard case .after(let position) = self else { return nil }
+        return position.epoch
+    }
+
     /// Reads the query of a request's target; nil for a page that cannot resume.
     init?(query: String?) {
         guard let query else { return nil }

@@ -36,6 +36,6 @@ struct Departure {
     let subscription: SlotID
     /// Its place among the pages of the subscription.
     let place: Int
-    /// Whether it may come back for what it misses.
-    let mayComeBack: Bool
+    /// What it has been told, where it may come back for what it misses.
+    let resume: PageResume?
 }

@@ -163,14 +163,16 @@ struct ClientShell<S: Sys & ~Copyable>: ~Copyable {
         context.log.server.info("client connected", metadata: metadata(of: id))
     }
 
-    /// The page's subscription is acknowledged; returns whether the `101` goes out with that.
+    /// The page's subscription is acknowledged; returns whether the `101` goes out with that, before
+    /// the notice, which comes before the first ping.
     mutating func subscribed(
-        _ id: SlotID, at position: StreamPosition?, _ context: inout LoopContext<S>
+        _ id: SlotID, at position: StreamPosition?, behind notice: [UInt8],
+        _ context: inout LoopContext<S>
     ) -> Bool {
         let wasOpening = connections[id].machine.state == .opening
         reply.removeAll(keepingCapacity: true)
         connections[id].machine.subscribed(
-            at: position, now: context.loop.now, reply: &reply)
+            at: position, behind: notice, now: context.loop.now, reply: &reply)
         context.loop.queue(reply, on: &connections[id].socket)
         return wasOpening
     }
@@ -219,19 +221,16 @@ struct ClientShell<S: Sys & ~Copyable>: ~Copyable {
         departures.append(
             Departure(
                 page: id, subscription: subscription, place: Int(connections[id].place),
-                mayComeBack: mayComeBack(id, after: end, context)))
+                resume: mayComeBack(after: end, context) ? connections[id].resume : nil))
     }
 
-    /// Whether a page that has left may come back for what it misses: one that can resume and has not
-    /// said good-bye.
+    /// Whether a page that ends so may come back for what it misses: it has not said good-bye.
     ///
     /// Only 1000 is a good-bye: browsers close with 1001 what they freeze and thaw again.
     private func mayComeBack(
-        _ id: SlotID, after end: ClientEnd?, _ context: borrowing LoopContext<S>
+        after end: ClientEnd?, _ context: borrowing LoopContext<S>
     ) -> Bool {
-        guard let end, context.phase == .serving, let resume = connections[id].resume,
-            resume.hasBegun
-        else { return false }
+        guard let end, context.phase == .serving else { return false }
         switch end {
         case .closedByClient(let code): return code != WebSocketCloseCode.normal
         case .shutdown, .restart: return false

@@ -56,7 +56,6 @@ extension Relay where S: ~Copyable {
     private mutating func shedStreams() {
         while isOverBudget, let id = hub.nextToEnd(now: context.loop.now, isPressed: true) {
             endSubscription(id)
-            context.loop.heldBytes = hub.resumeBytes
         }
         guard isOverBudget, hub.resumeBytes > 0 else { return }
         hub.forgetStreams()

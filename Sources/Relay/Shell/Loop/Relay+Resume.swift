@@ -15,10 +15,7 @@ extension Relay where S: ~Copyable {
 
     /// The stream that a page asks for.
     func epochAskedFor(by client: SlotID) -> StreamEpoch? {
-        guard case .after(let position)? = clients.connections[client].resume?.request else {
-            return nil
-        }
-        return position.epoch
+        clients.connections[client].resume?.request.epoch
     }
 
     /// Sees to it that the channel's messages have positions.
@@ -48,14 +45,18 @@ extension Relay where S: ~Copyable {
     }
 
     /// A page is live for the first time: it gets what it has missed before anything newer, and is told
-    /// of what nobody has.
+    /// of what nobody has. That its stream is not here it has been told before its first ping.
     mutating func resume(_ client: SlotID, _ resumption: Resumption) {
         guard let resume = clients.connections[client].resume,
             clients.connections[client].machine.isLive
         else { return }
         guard resume.request != .begin else { return resume.outcome = .begun }
         resume.outcome = resumption.isComplete ? .complete : .gap
-        guard resumption.isComplete else { return tellOfFailedResume(client) }
+        guard resumption.isComplete else {
+            context.metrics.resumesFailed += 1
+            context.metrics.gapNotices += 1
+            return
+        }
         context.metrics.resumesComplete += 1
         let stream = resumption.stream
         for loss in stream.losses where loss.after >= resumption.position.number {
@@ -68,7 +69,13 @@ extension Relay where S: ~Copyable {
             let built = StatusFrame.build(
                 payload.span, at: StreamPosition(stream.epoch, number), in: &storage)
             context.metrics.messagesReplayed += 1
+            // What is held may be more than may wait for a page, once it is escaped.
+            let queued = clients.connections[client].socket.output.count
+            if queued + built.frame.count > ClientShell<S>.queueLimit {
+                clients.flush(client, &context)
+            }
             deliver(storage.span.extracting(built.frame), to: client)
+            guard clients.contains(client) else { break }
         }
         numberedFrame = storage
     }
@@ -80,19 +87,38 @@ extension Relay where S: ~Copyable {
 
     /// The stream that the page has heard is not here, or not all of it: since it began, for all that
     /// is known, the page may have missed something.
-    private mutating func tellOfFailedResume(_ client: SlotID) {
-        context.metrics.resumesFailed += 1
-        let now = context.unixMilliseconds(since: context.loop.boot).to
+    mutating func noticeOfFailedResume(of client: SlotID) -> [UInt8] {
+        context.noteWallClock()
+        // Until now, by whichever setting of the wall clock a message was measured; a beginning that
+        // lies before all of it was measured by none.
+        let latest = context.wallClock.milliseconds(
+            from: BootTime(nanoseconds: 0), to: context.loop.boot
+        ).to
         var from: Int64 = 0
-        if let epoch = epochAskedFor(by: client) { from = min(epoch.beganAt, now) }
-        clients.queueGap(.resume, from: from, to: now, on: client, &context)
+        if let epoch = epochAskedFor(by: client), epoch.beganAt <= latest { from = epoch.beganAt }
+        return StatusFrame.gap(.resume, fromMilliseconds: from, toMilliseconds: latest)
     }
 
     // MARK: - Going away
 
+    /// Whether a page that has left a subscription may come back for what it misses: one that can resume
+    /// and has been told where the stream is, now or on a former connection.
+    func mayComeBack(_ departure: Departure) -> Bool {
+        guard let resume = departure.resume, let stream = hub[departure.subscription].stream
+        else { return false }
+        return resume.hasBegun || stream.epoch == resume.request.epoch
+    }
+
     /// Ends the subscriptions whose time is over.
     mutating func endKeptSubscriptions() {
         while let id = hub.nextToEnd(now: context.loop.now) { endSubscription(id) }
+    }
+
+    /// Ends all subscriptions that no page hears: nobody can come back any more.
+    mutating func endAllKeptSubscriptions() {
+        while let id = hub.nextToEnd(now: context.loop.now, isPressed: true) {
+            endSubscription(id)
+        }
     }
 
     // MARK: - Other loops

@@ -34,7 +34,7 @@ extension Relay where S: ~Copyable {
             clients.move(moved, to: departure.place)
         }
         guard hub[id].pages.isEmpty else { return }
-        if departure.mayComeBack {
+        if mayComeBack(departure) {
             return hub.keep(id, until: context.loop.now + settings.resumeWindow)
         }
         endSubscription(id)
@@ -43,10 +43,12 @@ extension Relay where S: ~Copyable {
     /// Nobody wants the subscription any more.
     mutating func endSubscription(_ id: SlotID) {
         endOutage(id)
+        // What comes while the end is under way is nobody's: whoever comes back then has missed it.
+        hub.endStream(of: id)
+        context.loop.heldBytes = hub.resumeBytes
         guard hub.mode == .dedicated else { return tell(id) }
         if let link = hub[id].link { close(link) }
         hub.remove(id)
-        context.loop.heldBytes = hub.resumeBytes
     }
 
     /// A page takes no more messages, and will leave. Over its own link Redis is asked to send none,
@@ -187,7 +189,10 @@ extension Relay where S: ~Copyable {
     private mutating func subscribed(_ page: SlotID) {
         guard clients.contains(page) else { return }
         let resumption = resumption(of: page)
-        let opens = clients.subscribed(page, at: resumption?.position, &context)
+        let isComplete = resumption?.isComplete ?? true
+        let opens = clients.subscribed(
+            page, at: resumption?.position,
+            behind: isComplete ? [] : noticeOfFailedResume(of: page), &context)
         if let resumption { resume(page, resumption) }
         // Frames may have come in the same segment as the request; they waited for the `101`.
         if opens { _ = clients.goOn(page, &context) }
