@@ -10,6 +10,8 @@ final class Channel {
     var brokenAt: Int64?
     /// When one last began.
     var subscribedAt: Int64 = 0
+    /// When the daemon closed connections of pages that may come back to it.
+    var keptSince: [Int64] = []
     private var burst = 0
 
     init(_ index: Int) {

@@ -23,6 +23,8 @@ struct Checks {
     }
 
     private var silences: [Token: Silence] = [:]
+    /// The most links that the loop has had at once.
+    private var mostLinks = 0
 
     init(_ plan: Plan) { self.plan = plan }
 
@@ -37,6 +39,7 @@ struct Checks {
             return
         }
         lookAtLedgers(relay, in: world)
+        lookAtStreams(relay, in: world)
         lookAtSockets(relay, in: world)
         if isSmall { lookAtBackoff(relay, in: world) }
     }
@@ -71,6 +74,7 @@ struct Checks {
                 world.fail("bytes wait for a client for longer than they may")
             }
         }
+        mostLinks = max(mostLinks, relay.links.count)
         for id in relay.links.ids {
             lookAtTimer(of: relay.links.entries[id].socket, now: relay.context.loop.now, in: world)
             if relay.links.entries[id].machine.isLive,
@@ -81,7 +85,7 @@ struct Checks {
             guard relay.links.entries[id].machine.purpose != .probe else { continue }
             lookAtSilence(of: relay.links.entries[id], relay, in: world)
             if case .one(let subscription) = relay.links.entries[id].carries,
-                !relay.hub.contains(subscription) || relay.hub[subscription].pages.isEmpty
+                !relay.hub.contains(subscription) || !relay.hub[subscription].isWanted
             {
                 world.fail("a link serves nobody")
             }
@@ -104,9 +108,10 @@ struct Checks {
         }
         let span = present.since - silence.since
         let settings = plan.settings
-        // Of many links that a probe vouches for, each is asked more seldom.
+        // Of many links that a probe vouches for, each is asked more seldom, but where gaps are told of.
+        // A link is asked by the patience that it had when it was last heard: that of more links.
         let patience = LivenessCheck.patience(
-            links: world.pages.count, interval: settings.redisPingInterval)
+            links: settings.gapNotices ? 1 : mostLinks, interval: settings.redisPingInterval)
         if span > patience + settings.redisRequestTimeout + plan.lateness {
             world.fail("a link has been deaf for \(span.milliseconds) ms and is not given up")
         }
@@ -150,6 +155,45 @@ struct Checks {
         }
         if !relay.metrics.ledger.isBalanced(queued: queued) {
             world.fail("the ledger of all clients does not balance: \(relay.metrics.ledger)")
+        }
+    }
+
+    /// What is held for pages that come back keeps its bounds, is counted, and ends with its time.
+    private func lookAtStreams(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
+        let settings = plan.settings
+        var bytes = 0
+        var kept = 0
+        for id in relay.hub.ids {
+            if let stream = relay.hub[id].stream {
+                bytes += stream.byteCount
+                if stream.byteCount > settings.resumeChannelBytes {
+                    world.fail("\(stream.byteCount) bytes of a channel are held")
+                }
+                if !relay.hub[id].isWanted {
+                    world.fail("messages are held of a channel that nobody may come back to")
+                }
+            }
+            guard let until = relay.hub[id].keptUntil else { continue }
+            kept += 1
+            if !relay.hub[id].pages.isEmpty {
+                world.fail("a subscription with pages is kept for one that may come back")
+            }
+            let now = relay.context.loop.now
+            let over = now - until
+            if over > Relay<SimulatedSys>.upkeepInterval + plan.lateness {
+                world.fail("a subscription is kept \(over.milliseconds) ms after its window")
+            }
+            if until - now > settings.resumeWindow + plan.lateness {
+                world.fail("a subscription is kept for longer than the window")
+            }
+        }
+        if kept != relay.hub.keptCount {
+            world.fail("\(kept) subscriptions are kept, and \(relay.hub.keptCount) are counted")
+        }
+        if bytes != relay.hub.resumeBytes || bytes != relay.context.loop.heldBytes {
+            world.fail(
+                "\(bytes) bytes are held for pages that come back, and"
+                    + " \(relay.hub.resumeBytes) and \(relay.context.loop.heldBytes) are counted")
         }
     }
 

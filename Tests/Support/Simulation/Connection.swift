@@ -14,11 +14,14 @@ enum Peer {
 final class Path {
     var latency: Nanoseconds
     /// Packets that are lost, of all.
-    var loss = 0.0
+    var loss = 0.0 { didSet { wasLossy = wasLossy || loss > 0 } }
     /// Bytes that get through in a second; nil for as many as come.
     var bytesPerSecond: Int?
     /// Nothing gets through, and nobody is told.
-    var isDead = false
+    var isDead = false { didSet { wasDead = wasDead || isDead } }
+    /// Whether packets were ever lost on it, and whether it was ever dead: what was under way then may
+    /// come much later, or never.
+    private(set) var (wasLossy, wasDead) = (false, false)
 
     init(latency: Nanoseconds) { self.latency = latency }
 }
@@ -74,6 +77,8 @@ final class Connection {
     var isClosed = false
     /// Whether it is one that the daemon has accepted or dialed.
     var isHeld = false
+    /// When it did so.
+    var closedAt = Int64.max
     /// Whether it did so with a reset.
     var wasReset = false
     /// How often the daemon has written.

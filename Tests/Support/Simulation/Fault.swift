@@ -46,10 +46,11 @@ enum Fault: Int, CaseIterable {
         }
     }
 
-    /// Whether a page that does nothing wrong may lose its connection by it.
+    /// Whether any page that does nothing wrong may lose its connection by it; what is wrong with the
+    /// way to a single page is held against nobody else.
     var harmsPages: Bool {
         switch self {
-        case .browserPathDead, .loss, .narrowPath, .burst, .smallBuffers, .daemonRestart: true
+        case .burst, .smallBuffers, .daemonRestart: true
         default: false
         }
     }

@@ -12,6 +12,13 @@ struct Told {
     var pingedAt: Int64 = 0
     /// The losses that it was told of: milliseconds since the Unix epoch.
     var gaps: [ClosedRange<Int64>] = []
+
+    /// What counts on the next connection of a page that can resume.
+    var carriedOver: Told {
+        var told = self
+        told.isLive = false
+        return told
+    }
 }
 
 // What a page must get, and what it must not.
@@ -23,12 +30,14 @@ extension Page {
     private static let outage = Array(#"{"type":"outage","#.utf8)
 
     func takeText(_ text: ArraySlice<UInt8>) {
-        if text.elementsEqual(Self.ping) {
-            world.note(.ping, index)
-            noteLive()
-            told.pingedAt = world.clock
-            if behaviour != .silent, behaviour != .late { say(#"{"type":"pong"}"#) }
-        } else if text.starts(with: Self.status) {
+        if text.elementsEqual(Self.ping), told.isLive || !canResume {
+            takePing()
+        } else if let position = positionOfPing(text) {
+            begin(at: position)
+            takePing()
+        } else if let data = takeNumbered(text) {
+            takeMessage(data.dropLast(2))
+        } else if text.starts(with: Self.status), !canResume {
             takeMessage(text.dropFirst(Self.status.count).dropLast(2))
         } else if text.elementsEqual(Self.hangup) {
             hangUp()
@@ -37,6 +46,13 @@ extension Page {
         } else if !text.starts(with: Self.outage) {
             world.fail("page \(index) got \(String(decoding: text, as: UTF8.self))")
         }
+    }
+
+    private func takePing() {
+        world.note(.ping, index)
+        noteLive()
+        told.pingedAt = world.clock
+        if behaviour != .silent, behaviour != .late { say(#"{"type":"pong"}"#) }
     }
 
     /// The first ping says that the stream is live: no later message may be missing.
@@ -63,6 +79,7 @@ extension Page {
                     + String(decoding: data.prefix(60), as: UTF8.self))
         }
         world.note(.message, index, number)
+        checkPosition(ofMessage: number)
         let expected = Payload.repaired(Payload.make(channel.index, number, world.plan))
         if payload != expected { world.fail("page \(index) got message \(number) changed") }
         let last = told.last ?? number - 1
@@ -96,8 +113,9 @@ extension Page {
         }
         world.note(.notice, index, Int(to))
         told.gaps.append(from...to)
+        guard Wire.text("reason", in: text) != "resume" else { return takeFailedResume() }
         // A page that was let in without its subscription may have missed something by that.
-        if told.isLive, channel !== world.denied,
+        if told.isLive, channel !== world.denied, !isOfBeforeItsTime(until: to),
             !world.mayHarmLinks, !world.plan.faults.contains(.oversizedPayload)
         {
             world.fail("page \(index) was told of a loss, and Redis was well all the time")
@@ -108,7 +126,7 @@ extension Page {
     /// notices are sent.
     private func checkLoss(of numbers: ClosedRange<Int>) {
         for number in numbers {
-            if world.plan.settings.gapNotices {
+            if world.plan.settings.gapNotices || canResume {
                 if !isCovered(number) {
                     let age = (world.clock - channel.times[number - 1]) / 1_000_000
                     world.fail(
@@ -119,7 +137,7 @@ extension Page {
                 }
             } else if !Payload.isOversized(channel.index, number, world.plan) {
                 // A page that joins others on a shared link is as deaf as they are, for as long as
-                // nobody knows.
+                // nobody knows: how long that may be is looked at where links are.
                 let isShared = world.plan.settings.redisSubscriptions == .shared
                 guard let brokenAt = channel.brokenAt,
                     brokenAt >= connectedAt || isShared && channel.subscribedAt >= connectedAt,
@@ -204,14 +222,13 @@ extension Page {
     /// All is well and a last message has been sent: the page must have it.
     func checkSettled() {
         guard wantsToBeSubscribed else { return }
-        // The daemon has closed while the way was dead, and the page does not know of it yet.
-        if let connection, connection.isClosed, world.plan.faults.contains(.browserPathDead) {
-            return
-        }
         guard state == .open, told.isLive else {
             return world.fail("page \(index) is not subscribed though all is well: \(state)")
         }
-        if told.last != channel.count,
+        if canResume, let last = told.last, last < channel.count {
+            // What it was not there for it is told of at least.
+            checkLoss(of: last + 1...channel.count)
+        } else if told.last != channel.count,
             !Payload.isOversized(channel.index, channel.count, world.plan)
         {
             world.fail(

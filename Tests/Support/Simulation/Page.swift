@@ -57,8 +57,12 @@ final class Page {
     private var isReading = true
     private var held: [UInt8] = []
     private var input: [UInt8] = []
-    /// What it has been told on the present connection.
+    /// What it has been told on the present connection and, where it can resume, on those before.
     var told = Told()
+    /// Whether it asks to resume.
+    let resumes: Bool
+    /// What it keeps for that.
+    var memory = ResumeMemory()
     /// When the present connection was made.
     private(set) var connectedAt: Int64 = 0
     private var closeCode: Int?
@@ -72,6 +76,9 @@ final class Page {
         let plan = world.plan
         path = Path(latency: plan.latency)
         behaviour = Self.draw(plan.faults, &world.actorDice)
+        resumes = world.resumeDice.chance(plan.resumeShare)
+        // Those that never lose their connection have nothing to resume.
+        if resumes, behaviour == .deployed, world.resumeDice.chance(0.4) { behaviour = .leaving }
         isDeployed = behaviour == .deployed
         if plan.faults.contains(.loss), world.actorDice.chance(0.5) {
             path.loss = world.actorDice.pick(of: [0.001, 0.02, 0.1])
@@ -111,7 +118,7 @@ final class Page {
 
     /// Whether neither it nor the way to it can be a reason to end its connection.
     var isBlameless: Bool {
-        isDeployed && path.loss == 0 && !wasNarrow && channel !== world.denied
+        isDeployed && !path.wasLossy && !path.wasDead && !wasNarrow && channel !== world.denied
             && !world.plan.faults.list.contains { $0.harmsPages }
     }
 
@@ -155,7 +162,8 @@ final class Page {
         input = []
         held = []
         isReading = true
-        told = Told()
+        beginResuming()
+        told = memory.asked == nil ? Told() : told.carriedOver
         closeCode = nil
         isToBeSentAway = false
         switch behaviour {
@@ -180,7 +188,7 @@ final class Page {
 
     private var upgradeRequest: [UInt8] {
         Array(
-            ("GET /\(String(decoding: channel.name, as: UTF8.self)) HTTP/1.1\r\n"
+            ("GET /\(String(decoding: channel.name, as: UTF8.self))\(query) HTTP/1.1\r\n"
                 + "Host: relay.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
                 .utf8)
@@ -188,6 +196,7 @@ final class Page {
 
     /// The connection is over: the script comes back after a wait that doubles.
     private func comeBack() {
+        noteEnd(of: connection)
         connection = nil
         guard state != .finished else { return }
         state = .away
@@ -367,8 +376,11 @@ final class Page {
         guard planned == attempt, behaviour == .leaving, let connection else { return }
         if state == .open, world.actorDice.chance(0.5) {
             var frame: [UInt8] = []
-            FrameEncoder.appendClose(code: 1001, mask: 7, to: &frame)
+            // Another page is loaded in its place, and knows nothing of it.
+            let isGoodbye = resumes && world.actorDice.chance(0.2)
+            FrameEncoder.appendClose(code: isGoodbye ? 1000 : 1001, mask: 7, to: &frame)
             send(frame)
+            if isGoodbye { forgetStream() }
         }
         // Half of them are loaded anew, and are back before Redis has ended their subscription.
         if world.actorDice.chance(0.5) { retry = world.actorDice.around(world.plan.latency) }
@@ -383,8 +395,9 @@ final class Page {
     /// Its reader closes it, and does not come back.
     func leaveForGood() {
         guard behaviour == .deployed, state == .open, let connection else { return }
+        memory.hasSaidGoodbye = resumes && world.actorDice.chance(0.5)
         var frame: [UInt8] = []
-        FrameEncoder.appendClose(code: 1001, mask: 7, to: &frame)
+        FrameEncoder.appendClose(code: memory.hasSaidGoodbye ? 1000 : 1001, mask: 7, to: &frame)
         send(frame)
         world.closePeer(connection)
         state = .finished

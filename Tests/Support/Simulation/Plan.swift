@@ -26,6 +26,8 @@ struct Plan {
     var timerLimit = 4096
     /// Whether a script says what happens, and not the seed.
     var isScripted = false
+    /// How many of the pages can resume: none in most worlds.
+    var resumeShare = 0.0
     /// WebSockets that may be open at once.
     var connectionLimit = 40_000
 
@@ -114,6 +116,7 @@ struct Plan {
         var placement = Dice(seed: seed, 6)
         settings.redisSubscriptions = placement.chance(0.4) ? .shared : .dedicated
         if pages > 1, placement.chance(0.3) { settings.loops = placement.pick(2...4) }
+        drawResume()
         if faults.contains(.failover) { settings.redis.address = Failover.address }
         if pages > 1000 {
             settings.redisDialRate = 2000
@@ -122,6 +125,18 @@ struct Plan {
         // A few timers stand for the thousands of a large daemon.
         timerLimit = dice.pick(of: [4096, 4096, 64, 4, 1])
         if pages > 60 { timerLimit = max(timerLimit, 64) }
+    }
+
+    /// Whether pages can resume, for how long, and how much is held for them: dice of its own, again.
+    private mutating func drawResume() {
+        var dice = Dice(seed: seed, 7)
+        guard dice.chance(0.4) else { return }
+        resumeShare = dice.pick(of: [0.3, 0.7, 1])
+        settings.resumeWindow = dice.pick(
+            of: pages > 60
+                ? [.seconds(5), .seconds(1)]
+                : [.seconds(30), .seconds(30), .seconds(120), .seconds(5), .seconds(1), .zero])
+        settings.resumeChannelBytes = dice.pick(of: [256 << 10, 256 << 10, 4096, 300])
     }
 
     /// The production configuration: what an operator has who sets nothing.
@@ -134,6 +149,7 @@ struct Plan {
         plan.messageInterval = .seconds(20)
         plan.payloadLength = 200
         plan.latency = .milliseconds(1)
+        plan.resumeShare = 0
         let drawn = plan.settings
         plan.settings = Settings()
         plan.settings.listenAddress = drawn.listenAddress
@@ -156,6 +172,8 @@ struct Plan {
         let accepts = Nanoseconds.seconds(
             settings.acceptRate == 0 ? 0 : Int64(2 * pages / settings.acceptRate))
         let stale = settings.pongTimeout + RedisLink.dialLimit + RedisLink.lookUpLimit
-        return backoff + backoff + dials + gate + accepts + stale + .seconds(15 + 15 + 10)
+        // A page whose connection has ended on a dead way learns of it when its kernel asks.
+        let deaf = faults.contains(.browserPathDead) ? World.peerKeepAlive : .zero
+        return backoff + backoff + dials + gate + accepts + stale + deaf + .seconds(15 + 15 + 10)
     }
 }

@@ -80,7 +80,7 @@ struct ProcessChecks {
             guard let channel = world.channel(named: relay.hub[id].channel) else {
                 return world.fail("the daemon has a subscription of nobody's")
             }
-            if !relay.hub[id].pages.isEmpty { heard[channel.index] = true }
+            if relay.hub[id].isWanted { heard[channel.index] = true }
             guard relay.hub[id].state == .acknowledged, let link = relay.hub[id].link,
                 relay.links.entries[link].machine.isLive
             else { continue }
@@ -94,10 +94,7 @@ struct ProcessChecks {
     /// All is well, and nothing is on its way: nothing may be left over.
     private mutating func lookAtQuiet(_ process: DaemonProcess, in world: World) {
         hasLookedAtQuiet = true
-        // What the daemon has closed on a way that was dead may seem open to its page for a while yet.
-        let subscribed = world.pages.count {
-            $0.state == .open && $0.connection?.isClosed == false
-        }
+        let subscribed = world.pages.count { $0.state == .open }
         var active = 0
         var live = 0
         for loop in process.loops {
@@ -145,6 +142,10 @@ struct ProcessChecks {
         let (clients, links) = (loop.relay.clients.count, loop.relay.links.count)
         if clients != 0 || links != 0 {
             world.fail("\(clients) clients and \(links) links are left")
+        }
+        let hub = (kept: loop.relay.hub.keptCount, bytes: loop.relay.hub.resumeBytes)
+        if hub.kept != 0 || hub.bytes != 0 {
+            world.fail("\(hub.kept) subscriptions and \(hub.bytes) bytes are kept after the end")
         }
         if loop.relay.context.loop.bufferedBytes != 0 {
             world.fail("\(loop.relay.context.loop.bufferedBytes) bytes are buffered after the end")

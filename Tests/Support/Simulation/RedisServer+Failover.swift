@@ -103,6 +103,7 @@ extension RedisServer {
         for index in wanted.indices
         where found[index] < wanted[index]
             || found[index] - kept[index] > max(wanted[index], most[index])
+                + world.keptSubscriptions(of: world.channels[index])
         {
             return world.fail(
                 "\(found[index]) clients of Redis are subscribed to channel \(index), and"

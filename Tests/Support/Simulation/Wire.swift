@@ -45,6 +45,18 @@ enum Wire {
         return Frame(opcode: opcode, payload: start..<start + length, end: start + length)
     }
 
+    /// The text behind `key` in a JSON text; nil where there is none.
+    static func text(_ key: String, in text: ArraySlice<UInt8>) -> String? {
+        let pattern = Array("\"\(key)\":\"".utf8)
+        guard text.count >= pattern.count else { return nil }
+        for start in text.startIndex...text.endIndex - pattern.count
+        where text[start..<start + pattern.count].elementsEqual(pattern) {
+            let value = text[(start + pattern.count)...].prefix { $0 != 0x22 }
+            return String(decoding: value, as: UTF8.self)
+        }
+        return nil
+    }
+
     /// The number behind `key` in a JSON text; nil where there is none.
     static func number(_ key: String, in text: ArraySlice<UInt8>) -> Int64? {
         let pattern = Array("\"\(key)\":".utf8)

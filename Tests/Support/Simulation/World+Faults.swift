@@ -4,6 +4,8 @@
 extension World {
     /// How long everything has to settle after the last message.
     private static let settlingTime = Nanoseconds.seconds(8)
+    /// How long what is still under way then may take to arrive.
+    private static let arrivalTime = Nanoseconds.seconds(300)
 
     /// Plans the whole run.
     func planRun() {
@@ -136,6 +138,10 @@ extension World {
         if stage == .recovering, self.stage == .recovering {
             return awaitRecovery(until: recoveryLimit)
         }
+        // Through small buffers a burst takes its time.
+        if stage == .quiet, isUnderWay, clock < arrivalLimit {
+            return plan(.stage, in: .seconds(2), Stage.quiet.rawValue)
+        }
         self.stage = stage
         note(.stage, stage.rawValue)
         switch stage {
@@ -143,13 +149,18 @@ extension World {
         case .recovering: heal()
         case .settled:
             for channel in channels { channel.publish(in: self) }
+            arrivalLimit = clock + Self.arrivalTime.count
             plan(.stage, in: Self.settlingTime, Stage.quiet.rawValue)
         case .quiet:
             for page in pages { page.checkSettled() }
             plan(.stage, in: .seconds(2), Stage.parting.rawValue)
         case .parting:
             for page in pages where actorDice.chance(1.0 / 3) { page.leaveForGood() }
-            plan(.stage, in: .seconds(4), Stage.ending.rawValue)
+            plan(.stage, in: .seconds(4), Stage.parted.rawValue)
+        case .parted:
+            if !plan.isScripted { redis.checkTable() }
+            // What is kept for pages that may come back is to be gone.
+            plan(.stage, in: plan.resumeShare > 0 ? keepingLimit : .zero, Stage.ending.rawValue)
         case .ending:
             if !plan.isScripted { redis.checkTable() }
             signals.append(15)
@@ -168,10 +179,26 @@ extension World {
     /// Whether every page that wants to be is subscribed.
     private var isRecovered: Bool {
         for page in pages where page.wantsToBeSubscribed {
-            guard page.state == .open, page.told.isLive else { return false }
+            // What the daemon has closed on a way that was dead seems open to its page until the
+            // page's kernel asks for it: all is well only when it has.
+            guard page.state == .open, page.told.isLive, page.connection?.isClosed == false else {
+                return false
+            }
         }
         let wanted = wantedSubscriptions { $0.wantsToBeSubscribed }
         return channels.allSatisfy { redis.subscriberCount(of: $0) >= wanted[$0.index] }
+    }
+
+    /// Whether anything of the messages is on its way still, between Redis and the pages.
+    private var isUnderWay: Bool {
+        connections.contains { connection in
+            guard let connection, !connection.isClosed, !connection.isFailed else { return false }
+            switch connection.peer {
+            case .redis: return !connection.outbox.isEmpty
+            case .page(let page): return page.state == .open && connection.fromDaemon.count > 256
+            case .script, .hand: return false
+            }
+        }
     }
 
     /// How many connections are to be subscribed to each channel for some of the pages.

@@ -210,6 +210,8 @@ extension World {
         let connection = held(descriptor)
         connection.isClosed = true
         connection.wasReset = reset
+        connection.closedAt = clock
+        if case .page(let page) = connection.peer { page.noteClose() }
         forgetToken(of: connection)
         openDescriptors -= 1
         dialEnds(connection)

@@ -7,7 +7,7 @@ extension World {
     /// The longest wait before bytes that were lost are sent again.
     private static let longestRetransmission = Nanoseconds.seconds(3)
     /// After so long a kernel asks whether a silent browser or server is still there.
-    private static let peerKeepAlive = Nanoseconds.seconds(45)
+    static let peerKeepAlive = Nanoseconds.seconds(45)
     /// How long bytes are sent again where nobody has set another limit.
     private static let patience = Nanoseconds.seconds(924)
 

@@ -19,6 +19,7 @@ extension World {
         isInterrupted = false
         hasServed = false
         restart = nil
+        processNumber += 1
         standing = (-1, 0)
         pass(span.count)
     }

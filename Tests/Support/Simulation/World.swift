@@ -60,6 +60,10 @@ final class World {
     var formerTokens: [(loop: Int, token: Token)] = []
     var turnCount = 0
     var memoryReleases = 0
+    /// Which process of the daemon it is that runs: the first is 0.
+    var processNumber = 0
+    /// What stands at which position of the streams that pages have heard.
+    var streams = StreamRecord()
     /// Whether the daemon has served at all.
     var hasServed = false
     /// One of several event loops stands still until then, and the others go on.
@@ -90,6 +94,8 @@ final class World {
     var violation: String?
     /// When every page must be subscribed again.
     var recoveryLimit: Int64 = .max
+    /// When all that was published must have arrived.
+    var arrivalLimit: Int64 = .max
     /// When the daemon must have ended.
     var stopLimit: Int64 = .max
     /// How far the run is.
@@ -99,6 +105,8 @@ final class World {
     var networkDice: Dice
     var faultDice: Dice
     var actorDice: Dice
+    /// Who can resume.
+    var resumeDice: Dice
 
     /// A listening socket.
     final class Listener {
@@ -137,6 +145,8 @@ final class World {
         case quiet
         /// Some leave for good.
         case parting
+        /// They are gone, but for what is kept of those that may come back.
+        case parted
         /// The daemon was asked to end.
         case ending
     }
@@ -149,6 +159,7 @@ final class World {
         networkDice = Dice(seed: seed, 3)
         faultDice = Dice(seed: seed, 4)
         actorDice = Dice(seed: seed, 5)
+        resumeDice = Dice(seed: seed, 8)
         redisPath = Path(latency: plan.latency)
         redis = RedisServer()
         pairs = Array(repeating: 0, count: Fault.allCases.count)

@@ -4,7 +4,8 @@ extension Relay where S: ~Copyable {
     func resumeState(of client: SlotID) -> ConnectionResume? {
         guard let resume = clients.connections[client].resume else { return nil }
         var state = ConnectionResume(outcome: resume.outcome)
-        guard let id = clients.connections[client].subscription, hub.contains(id), let stream = hub[id].stream
+        guard let id = clients.connections[client].subscription, hub.contains(id),
+            let stream = hub[id].stream
         else { return state }
         state.stream = cursor(of: id)
         if resume.hasBegun { state.position = stream.last }
@@ -26,7 +27,8 @@ extension Relay where S: ~Copyable {
 
     private func isWanted(stream id: SlotID, _ query: DebugQuery) -> Bool {
         if let state = query.state, state != streamState(of: id).rawValue { return false }
-        if let link = query.link, link != self.link(carrying: id).map({ links.entries[$0].number }) {
+        if let link = query.link, link != self.link(carrying: id).map({ links.entries[$0].number })
+        {
             return false
         }
         return query.isChannel(ChannelName(bytes: hub[id].channel))
