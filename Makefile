@@ -23,10 +23,10 @@ SOAK_MINUTES ?= 30
 .PHONY: run test test-unit test-integration conformance conformance-quick fuzz fuzz-coverage fuzz-corpus build lint clean libraries
 .PHONY: simulate simulate-coverage simulate-quick mutations
 .PHONY: chaos chaos-quick soak scale scale-quick test-tools release load-tool ws-echo tests
-.PHONY: against-hiredis test-pages
+.PHONY: against-hiredis test-pages compatibility compatibility-quick compatibility-tools
 .PHONY: bench bench-quick bench-check bench-codecs bench-resp bench-wsframe bench-timers bench-relay bench-tools
 .PHONY: dist dist-reproducible test-deploy test-deploy-quick sanitize nightly nightly-simulation nightly-mutations
-.PHONY: nightly-fuzz nightly-chaos nightly-scale nightly-deploy
+.PHONY: nightly-fuzz nightly-chaos nightly-scale nightly-deploy nightly-bench
 .NOTPARALLEL:
 
 run: release
@@ -36,7 +36,7 @@ run: release
 # the Autobahn suite, which needs a Python that few systems still have.
 test: libraries test-tools lint
 	@STATUS2_REQUIRE_SERVERS=1 $(MAKE) --no-print-directory test-unit test-pages test-integration chaos-quick \
-		scale-quick simulate-quick
+		scale-quick simulate-quick compatibility-quick
 	@$(MAKE) --no-print-directory against-hiredis conformance-quick test-deploy-quick bench-check
 
 # No server is needed; what needs one is skipped with its reason.
@@ -88,6 +88,25 @@ scale-quick: release load-tool
 	@Scripts/scale quick
 	@Scripts/scale resume-quick
 
+COMPATIBILITY = STATUS2_BINARY=$(CURDIR)/$(RELEASE) PYTHONDONTWRITEBYTECODE=1 STATUS2_REQUIRE_SERVERS=1 \
+	.venv-compatibility/bin/python -m pytest -q -rs Tests/Compatibility
+
+# The servers, browsers and WebSocket clients of the README's table. Some minutes.
+compatibility: release compatibility-tools
+	@Scripts/require redis-server redis-tools chromium chromium-driver firefox-esr nginx haproxy caddy
+	@echo "Trying $(RELEASE) with servers, browsers and WebSocket clients."
+	@$(COMPATIBILITY)
+
+# The short form, which `make test` includes: Debian's Redis, and the clients.
+compatibility-quick: release compatibility-tools
+	@Scripts/require redis-server redis-tools
+	@echo "Trying $(RELEASE) with WebSocket clients and Debian's Redis."
+	@$(COMPATIBILITY) -m quick
+
+compatibility-tools:
+	@Scripts/require python3-venv
+	@Scripts/venv .venv-compatibility Tests/Compatibility/requirements.txt
+
 # What goes to a server: dist/ gets an archive, a Debian package and their sums. The program holds the
 # Swift runtime.
 dist: libraries
@@ -124,24 +143,35 @@ sanitize: libraries
 			--scratch-path .build-sanitize-$$kind || exit 1; \
 	done
 
-# What runs each night (docs/releasing.md): hours in all; each part by itself too.
-nightly: nightly-simulation nightly-mutations nightly-fuzz nightly-chaos nightly-scale nightly-deploy sanitize
+# What runs each night (docs/releasing.md): hours in all; each part by itself too. Where a part has
+# figures, Scripts/figures holds them against the last night's: 10 % worse is a failure.
+nightly: nightly-simulation nightly-mutations nightly-fuzz nightly-chaos nightly-scale nightly-deploy \
+	nightly-bench compatibility sanitize
 
 # 100,000 worlds, from a seed that is another one each night and is printed.
 nightly-simulation: libraries
 	@$(MAKE) --no-print-directory simulate SEEDS=100000 SEED=$$(date +%y%m%d)00000
+	@Scripts/figures simulation
 
 nightly-mutations: mutations
 
 nightly-fuzz:
-	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(MAKE) --no-print-directory fuzz fuzz-coverage
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-400} $(MAKE) --no-print-directory fuzz fuzz-coverage
+	@Scripts/figures fuzz
+
+# What a relayed message costs, by count.
+nightly-bench: bench-check
+	@Scripts/figures bench
 
 # With the figures of docs/reliability.md.
 nightly-chaos:
 	@mkdir -p .build-nightly/chaos
 	@STATUS2_REPORT=$(CURDIR)/.build-nightly/chaos $(MAKE) --no-print-directory chaos soak
+	@Scripts/figures chaos
 
-nightly-scale: scale conformance
+nightly-scale: conformance
+	@STATUS2_REPORT=$(CURDIR)/.build-nightly/scale $(MAKE) --no-print-directory scale
+	@Scripts/figures scale
 
 nightly-deploy: test-deploy dist-reproducible
 
@@ -250,7 +280,7 @@ lint:
 	@Scripts/lint-workflows
 
 clean:
-	@rm -rf .build .build-* .venv .venv-autobahn .venv-hiredis .venv-relays .venv-actionlint dist
+	@rm -rf .build .build-* .venv .venv-autobahn .venv-compatibility .venv-hiredis .venv-relays .venv-actionlint dist
 
 libraries:
 	@Scripts/require libssl-dev

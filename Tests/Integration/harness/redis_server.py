@@ -17,8 +17,10 @@ def is_installed():
 class Redis:
     """A Redis server on 127.0.0.1 with its files in a directory of its own."""
 
-    def __init__(self, directory, *arguments, port=None, password=None, protocol=3):
+    def __init__(self, directory, *arguments, port=None, password=None, protocol=3,
+                 program="redis-server"):
         self.directory = directory
+        self.program = program
         self.arguments = arguments
         self.password = password
         self.protocol = protocol
@@ -31,7 +33,7 @@ class Redis:
         log = open(self.directory / "redis.log", "ab")
         with log:
             self.process = subprocess.Popen(
-                ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+                [self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
                  "--appendonly", "no", "--dir", str(self.directory), *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(self._answers, "Redis to answer")

@@ -49,6 +49,8 @@ final class SimulatedRedis {
     /// Answers every command of this name with this error; the subscription of a probe goes by the
     /// name of `PROBE`.
     var errors: [String: String] = [:]
+    /// Closes the connection behind every error.
+    var closesAfterErrors = false
     /// Closes the connection at a command of this name.
     var closesAt: String?
     /// Never answers a command of this name.
@@ -83,6 +85,7 @@ final class SimulatedRedis {
         guard !isSilent else { return }
         for index in sessions.indices
         where !sessions[index].connection.isClosed
+            && !sessions[index].connection.peerHasEnded
             && !silentPorts.contains(sessions[index].connection.port)
         {
             serve(index)
@@ -123,6 +126,7 @@ final class SimulatedRedis {
         }
         if let error = errors[name] {
             reply.simpleError(error)
+            sessions[index].connection.peerHasEnded = closesAfterErrors
         } else {
             switch name {
             case "HELLO" where isOld: reply.simpleError("ERR unknown command `HELLO`")

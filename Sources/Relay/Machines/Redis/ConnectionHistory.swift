@@ -23,7 +23,8 @@ struct ConnectionHistory {
         case unknown
         /// It answers, with whatever.
         case answered
-        /// It closes the connection, and speaks RESP2 where it is not asked.
+        /// It closes the connection, behind a refusal or without one, and speaks RESP2 where it is not
+        /// asked.
         case closesConnection
     }
 

@@ -42,6 +42,8 @@ struct Greeting {
     private(set) var awaited: Command
     /// Whether the server speaks RESP2 on this connection, as it was asked to or refuses `HELLO`.
     private(set) var isRESP2: Bool
+    /// Whether `HELLO` was refused, and nothing has been answered since.
+    private(set) var isRefused = false
     /// Whether it is open that the server is a master.
     private var mustTellRole: Bool
 
@@ -82,10 +84,12 @@ struct Greeting {
         _ reply: RESPValue?, for purpose: LinkPurpose, at target: RedisTarget,
         output: inout RESPEncoder
     ) -> Verdict {
+        isRefused = false
         if let reply, reply.isError {
             let failure = LinkFailure(reply: reply.string ?? "", to: awaited.name)
             if awaited == .hello, mayGoOn(after: failure, at: target) {
                 beginInRESP2(at: target, output: &output)
+                isRefused = true
                 return .incomplete
             }
             guard isHarmless(failure, for: purpose) else { return .failed(failure) }

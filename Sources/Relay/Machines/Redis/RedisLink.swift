@@ -229,9 +229,11 @@ struct RedisLink: ~Copyable {
         return failed(error == .timedOut ? .unacknowledged : LinkFailure(error), now: now)
     }
 
-    /// Whether an end may mean that the server closes the connection when it is sent `HELLO`.
+    /// Whether an end may mean that the server closes the connection when it is sent `HELLO`: without
+    /// a word, or behind its refusal, as some do with any command that they do not know.
     private var isAtHello: Bool {
-        isFirstWord && greeting.awaited == .hello && state == .greeting && hello == .unknown
+        guard state == .greeting, hello == .unknown else { return false }
+        return isFirstWord && greeting.awaited == .hello || greeting.isRefused
     }
 
     /// Whether the connection of a probe has ended while nothing was asked.

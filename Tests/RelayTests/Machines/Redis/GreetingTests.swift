@@ -123,6 +123,27 @@ import Testing
         #expect(daemon.redis.subscribers.last?.version == .resp3)
     }
 
+    @Test func aServerThatRefusesHelloAndThenClosesIsDialedAgainOnceInRESP2() {
+        let daemon = SimulatedDaemon(
+            { $0.redis.password = Secret("pw") }, redisErrors: ["HELLO": "ERR unknown command"],
+            prepare: { redis, _ in redis.closesAfterErrors = true })
+        #expect(daemon.phase == .serving)
+        #expect(daemon.world.dials.count == 2)
+        #expect(daemon.redis.sessions[1].commands[0] == ["AUTH", "pw"])
+        #expect(daemon.log.linkFailures.isEmpty)
+        #expect(daemon.open().messages == ["ping"])
+        #expect(daemon.world.dials.count == 3)
+    }
+
+    @Test func aServerThatRefusesThePasswordTooIsNotDialedAgainForThat() {
+        let daemon = SimulatedDaemon(
+            { $0.redis.password = Secret("pw") },
+            redisErrors: ["HELLO": "ERR unknown command", "AUTH": "WRONGPASS"],
+            prepare: { redis, _ in redis.closesAfterErrors = true })
+        #expect(daemon.world.dials.count == 2)
+        #expect(!daemon.log.lines("WRONGPASS").isEmpty)
+    }
+
     @Test func aServerThatClosesEveryConnectionIsDialedTwiceInAnAttempt() {
         let daemon = SimulatedDaemon(
             { $0.redisMaxRetries = 0 },
