@@ -3,9 +3,10 @@
 SWIFT ?= swift
 # The simulated machine is a part of the package (see Package.swift).
 export STATUS2_SIMULATION := 1
-# Where `make run` listens: for browsers, and for redis-cli.
-LISTEN ?= 127.0.0.1:9002
-BROKER ?= 127.0.0.1:6379
+# Where `make run` listens: for browsers, and for redis-cli. Where nothing is said, on 127.0.0.1:9002 and
+# 127.0.0.1:6379, or on the next ports that are free.
+LISTEN ?=
+BROKER ?=
 # How long `make against-hiredis` goes on.
 HIREDIS_SECONDS ?= 5
 
@@ -23,14 +24,14 @@ SOAK_MINUTES ?= 30
 .PHONY: run test test-unit test-integration conformance conformance-quick fuzz fuzz-coverage fuzz-corpus build lint clean libraries
 .PHONY: simulate simulate-coverage simulate-quick mutations
 .PHONY: chaos chaos-quick soak scale scale-quick test-tools release load-tool ws-echo tests
-.PHONY: against-hiredis test-pages compatibility compatibility-quick compatibility-tools
+.PHONY: against-hiredis test-pages documentation compatibility compatibility-quick compatibility-tools
 .PHONY: bench bench-quick bench-check bench-codecs bench-resp bench-wsframe bench-timers bench-relay bench-tools
 .PHONY: dist dist-reproducible test-deploy test-deploy-quick sanitize nightly nightly-simulation nightly-mutations
 .PHONY: nightly-fuzz nightly-chaos nightly-scale nightly-deploy nightly-bench
 .NOTPARALLEL:
 
 run: release
-	@STATUS_CONSOLE_ENABLED=true $(RELEASE) --listen-addr $(LISTEN) --embedded-redis=$(BROKER)
+	@LISTEN=$(LISTEN) BROKER=$(BROKER) Scripts/run
 
 # Everything, and nothing skipped: a server that is missing is a failure here. The one exception is
 # the Autobahn suite, which needs a Python that few systems still have.
@@ -273,6 +274,10 @@ bench-tools: release load-tool
 
 build: libraries
 	@$(SWIFT) build
+
+# The documentation of RESP and WSFrame, by docc; a warning is a failure.
+documentation: release
+	@Scripts/documentation
 
 lint:
 	@echo "Looking over the sources and the workflows."

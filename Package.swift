@@ -24,6 +24,11 @@ let harnessLinking: [LinkerSetting] =
         .unsafeFlags(["-Xlinker", "--export-dynamic-symbol=LLVMFuzzerRunDriver"])
     ]
 
+/// A product of another package, which the daemon and its tools need, and the libraries do not.
+func external(_ product: String, _ package: String) -> Target.Dependency {
+    .product(name: product, package: package, condition: .when(traits: ["Daemon"]))
+}
+
 /// A fuzz harness: `fuzz-AREA-PROPERTY`, a few lines around a property of a support target.
 func harness(_ area: String, _ property: String, _ support: Target.Dependency) -> Target {
     .executableTarget(
@@ -83,6 +88,12 @@ let package = Package(
         .library(name: "RESP", targets: ["RESP"]),
         .library(name: "WSFrame", targets: ["WSFrame"]),
     ],
+    // Who takes RESP or WSFrame with `traits: []` is not made to fetch what the daemon alone needs; see
+    // docs/decisions/0018-libraries-by-traits.md.
+    traits: [
+        .trait(name: "Daemon", description: "The daemon and its tools, with their packages."),
+        .default(enabledTraits: ["Daemon"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
@@ -99,8 +110,8 @@ let package = Package(
             name: "Relay",
             dependencies: [
                 "RESP", "WSFrame", "CLinux", "COpenSSL",
-                .product(name: "DequeModule", package: "swift-collections"),
-                .product(name: "Logging", package: "swift-log"),
+                external("DequeModule", "swift-collections"),
+                external("Logging", "swift-log"),
             ],
             exclude: ["Edges/Sys/CLinux", "Edges/TLS/COpenSSL"],
             resources: [
@@ -116,8 +127,8 @@ let package = Package(
             name: "Main",
             dependencies: [
                 "Relay", "RESP", "WSFrame", "CBuild",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
+                external("ArgumentParser", "swift-argument-parser"),
+                external("Logging", "swift-log"),
             ],
             exclude: ["CBuild"],
             swiftSettings: rules + build,
@@ -154,7 +165,7 @@ let package = Package(
         .executableTarget(
             name: "ws-echo",
             dependencies: [
-                "Relay", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Relay", external("ArgumentParser", "swift-argument-parser"),
             ],
             path: "Tests/Conformance/ws-echo", swiftSettings: rules,
             linkerSettings: executableLinking),
@@ -162,7 +173,7 @@ let package = Package(
         .executableTarget(
             name: "status2-load",
             dependencies: [
-                "Relay", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Relay", external("ArgumentParser", "swift-argument-parser"),
             ],
             path: "Load/status2-load", swiftSettings: rules,
             linkerSettings: executableLinking),

@@ -141,7 +141,11 @@ import Testing
             redisErrors: ["HELLO": "ERR unknown command", "AUTH": "WRONGPASS"],
             prepare: { redis, _ in redis.closesAfterErrors = true })
         #expect(daemon.world.dials.count == 2)
-        #expect(!daemon.log.lines("WRONGPASS").isEmpty)
+        guard case .stopped(let fatal?) = daemon.phase else {
+            Issue.record("the daemon goes on: \(daemon.phase)")
+            return
+        }
+        #expect(fatal.contains("WRONGPASS"))
     }
 
     @Test func aServerThatClosesEveryConnectionIsDialedTwiceInAnAttempt() {
