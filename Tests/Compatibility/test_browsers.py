@@ -10,7 +10,7 @@ from compat import firefox
 from conftest import PAYLOADS, REPOSITORY, as_text, missing
 from harness import browser as chromium
 from harness import nginx
-from harness.client_page import Numbers, Site, Tab, assert_accounted
+from harness.client_page import Numbers, Site, Tab, assert_accounted, settle, some_more
 from harness.waiting import free_port, wait_until
 
 DEPLOYED_PAGE = REPOSITORY / "Tests/Integration/harness/deployed_page.html"
@@ -71,18 +71,6 @@ def publish(redis, cleanup):
     return start
 
 
-def _some_more(tab):
-    had = len(tab.messages)
-    wait_until(lambda: len(tab.messages) >= had + 20, "20 more messages")
-
-
-def _settle(tab, numbers):
-    """Publishes one more when all is well again, and waits for it."""
-    numbers.stop()
-    numbers.one()
-    tab.wait_for_message(numbers.last)
-
-
 def test_every_byte_of_every_message_reaches_the_page(open_daemon, open_tab, redis):
     tab = open_tab(open_daemon())
     for payload in PAYLOADS:
@@ -98,11 +86,11 @@ def test_a_page_whose_connection_is_reset_misses_nothing(open_daemon, open_tab, 
     tab = open_tab(proxy)
     numbers = publish()
     for count in (2, 3):
-        _some_more(tab)
+        some_more(tab)
         proxy.reset()
         tab.wait_for_connects(count)
-    _some_more(tab)
-    _settle(tab, numbers)
+    some_more(tab)
+    settle(tab, numbers)
     assert assert_accounted(tab, numbers, first=0) == 0
     assert tab.gaps == [] and tab.closes == [1006, 1006]
 
@@ -112,13 +100,13 @@ def test_a_page_comes_back_after_a_restart_of_the_daemon(open_daemon, open_tab, 
     daemon = open_daemon()
     tab = open_tab(daemon)
     numbers = publish()
-    _some_more(tab)
+    some_more(tab)
     daemon.signal(number)
     daemon.wait()
     open_daemon()
     tab.wait_for_connects(2)
-    _some_more(tab)
-    _settle(tab, numbers)
+    some_more(tab)
+    settle(tab, numbers)
     assert_accounted(tab, numbers, first=0)
     assert tab.closes[0] == (1012 if number == signal.SIGTERM else 1006)
     assert [gap[0] for gap in tab.gaps] == ["resume"]
@@ -127,13 +115,13 @@ def test_a_page_comes_back_after_a_restart_of_the_daemon(open_daemon, open_tab, 
 def test_a_page_is_told_of_the_time_in_which_redis_was_away(open_daemon, redis, open_tab, publish):
     tab = open_tab(open_daemon())
     numbers = publish()
-    _some_more(tab)
+    some_more(tab)
     redis.kill()
     tab.wait_for_state("outage")
     redis.start()
     tab.wait_for_state("live")
-    _some_more(tab)
-    _settle(tab, numbers)
+    some_more(tab)
+    settle(tab, numbers)
     assert_accounted(tab, numbers, first=0)
     assert tab.connects == 1 and [gap[0] for gap in tab.gaps] == ["redis_outage"]
 
@@ -149,8 +137,8 @@ def test_a_page_notices_silence_and_leaves(open_daemon, open_tab, publish, clean
     wait_until(lambda: 0 in tab.closes, "the page to give up")
     proxy.heal()
     tab.wait_for_connects(2)
-    _some_more(tab)
-    _settle(tab, numbers)
+    some_more(tab)
+    settle(tab, numbers)
     assert assert_accounted(tab, numbers, first=0) == 0
 
 

@@ -135,3 +135,15 @@ def test_fish_offers_settings_and_values(unpacked):
     assert offered("status2 --listen-a") == ["--listen-addr"]
     assert offered("status2 --console-enabled t") == ["true"]
     assert set(_settings(unpacked / "bin/status2").values()) <= set(offered("status2 --"))
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("arguments", [["--version"], []])
+def test_without_proc_where_the_arguments_stand_nothing_is_started(unpacked_program, arguments):
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", 'umount -l /proc && exec "$0" "$@"', unpacked_program,
+         *arguments],
+        capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2
+    assert done.stderr == "status2: the arguments cannot be read: /proc is not mounted\n"
+    assert done.stdout == ""

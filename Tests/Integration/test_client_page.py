@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from chaos.fault_proxy import FaultProxy
-from harness.client_page import Numbers, Site, Tab, assert_accounted
+from harness.client_page import Numbers, Site, Tab, assert_accounted, settle, some_more
 from harness.waiting import free_port, wait_until
 
 pytestmark = pytest.mark.browser
@@ -82,24 +82,11 @@ def publish(server, channel, cleanup):
     return start
 
 
-def _settle(tab, numbers):
-    """Publishes one more when all is well again, and waits for it."""
-    numbers.stop()
-    numbers.one()
-    tab.wait_for_message(numbers.last)
-
-
-def _some_more(tab, count=20):
-    """Waits until the page has had so many messages more."""
-    had = len(tab.messages)
-    wait_until(lambda: len(tab.messages) >= had + count, f"{count} more messages")
-
-
 def test_undisturbed_every_message_comes_once_and_no_gap_is_told(proxy, open_tab, publish):
     tab = open_tab(proxy)
     numbers = publish()
-    _some_more(tab, 100)
-    _settle(tab, numbers)
+    some_more(tab, 100)
+    settle(tab, numbers)
     assert assert_accounted(tab, numbers, first=0) == 0
     assert tab.gaps == [] and tab.connects == 1
 
@@ -109,13 +96,13 @@ def test_a_restart_of_the_daemon(open_daemon, open_tab, publish, number):
     daemon = open_daemon()
     tab = open_tab(daemon)
     numbers = publish()
-    _some_more(tab)
+    some_more(tab)
     daemon.signal(number)
     daemon.wait()
     open_daemon()
     tab.wait_for_connects(2)
-    _some_more(tab)
-    _settle(tab, numbers)
+    some_more(tab)
+    settle(tab, numbers)
     assert_accounted(tab, numbers, first=0)
     assert tab.closes[0] == (1012 if number == signal.SIGTERM else 1006)
     # The new one does not have what the old one had, and says so.
@@ -126,13 +113,13 @@ def test_a_restart_of_redis_leaves_the_socket_and_tells_of_a_gap(
         open_daemon, server, open_tab, publish):
     tab = open_tab(open_daemon())
     numbers = publish()
-    _some_more(tab)
+    some_more(tab)
     server.kill()
     tab.wait_for_state("outage")
     server.start()
     tab.wait_for_state("live")
-    _some_more(tab)
-    _settle(tab, numbers)
+    some_more(tab)
+    settle(tab, numbers)
     assert_accounted(tab, numbers, first=0)
     assert tab.connects == 1
     assert [gap[0] for gap in tab.gaps] == ["redis_outage"]
@@ -142,11 +129,11 @@ def test_resets(proxy, open_tab, publish):
     tab = open_tab(proxy)
     numbers = publish()
     for count in range(2, 5):
-        _some_more(tab)
+        some_more(tab)
         proxy.reset()
         tab.wait_for_connects(count)
-    _some_more(tab)
-    _settle(tab, numbers)
+    some_more(tab)
+    settle(tab, numbers)
     assert assert_accounted(tab, numbers, first=0) == 0
     assert tab.gaps == []
     assert tab.closes == [1006, 1006, 1006]
@@ -162,8 +149,8 @@ def test_a_black_hole_is_noticed_and_left(proxy, open_tab, publish):
     wait_until(lambda: 0 in tab.closes, "the page to give up")
     proxy.heal()
     tab.wait_for_connects(2)
-    _some_more(tab)
-    _settle(tab, numbers)
+    some_more(tab)
+    settle(tab, numbers)
     assert assert_accounted(tab, numbers, first=0) == 0
     assert tab.gaps == []
 
@@ -173,14 +160,14 @@ def test_a_page_that_was_frozen_goes_on(proxy, open_tab, publish):
     page meanwhile, and when it wakes it ends the socket with what it has not handed over."""
     tab = open_tab(proxy)
     numbers = publish()
-    _some_more(tab)
+    some_more(tab)
     tab.command("Page.setWebLifecycleState", state="frozen")
     begun = len(numbers.times)
     wait_until(lambda: len(numbers.times) > begun + 200, "two seconds of messages")
     tab.command("Page.setWebLifecycleState", state="active")
     tab.wait_for_connects(2)
-    _some_more(tab)
-    _settle(tab, numbers)
+    some_more(tab)
+    settle(tab, numbers)
     assert assert_accounted(tab, numbers, first=0) == 0
     assert tab.gaps == []
 
@@ -188,15 +175,15 @@ def test_a_page_that_was_frozen_goes_on(proxy, open_tab, publish):
 def test_a_page_that_was_frozen_while_its_socket_ended_comes_back(proxy, open_tab, publish):
     tab = open_tab(proxy)
     numbers = publish()
-    _some_more(tab)
+    some_more(tab)
     tab.command("Page.setWebLifecycleState", state="frozen")
     proxy.reset()
     begun = len(numbers.times)
     wait_until(lambda: len(numbers.times) > begun + 100, "a second of messages")
     tab.command("Page.setWebLifecycleState", state="active")
     tab.wait_for_connects(2)
-    _some_more(tab)
-    _settle(tab, numbers)
+    some_more(tab)
+    settle(tab, numbers)
     assert assert_accounted(tab, numbers, first=0) == 0
     assert tab.gaps == []
 
@@ -207,8 +194,8 @@ def test_a_page_whose_thread_is_busy_is_not_taken_for_silent(proxy, open_tab, pu
     wait_until(lambda: len(tab.messages) >= 250, "two and a half seconds of messages")
     # Three times as long as the silence that it would take for the end.
     tab.run("const end = performance.now() + 3000; while (performance.now() < end);")
-    _some_more(tab)
-    _settle(tab, numbers)
+    some_more(tab)
+    settle(tab, numbers)
     assert assert_accounted(tab, numbers, first=0) == 0
     assert tab.connects == 1
 
@@ -219,7 +206,7 @@ def test_a_page_that_is_slow_with_each_message_hears_all_of_them(proxy, open_tab
     tab.run("work = () => { const end = performance.now() + 20; while (performance.now() < end); };")
     numbers = publish()
     wait_until(lambda: len(numbers.times) > 150, "a second and a half of messages")
-    _settle(tab, numbers)
+    settle(tab, numbers)
     assert assert_accounted(tab, numbers, first=0) == 0
     assert tab.connects == 1
 
@@ -231,13 +218,13 @@ def test_a_page_behind_a_narrow_pipe_is_cut_off_and_misses_nothing_it_is_not_tol
     cleanup.callback(proxy.stop)
     tab = open_tab(proxy)
     numbers = publish(interval=0.002, width=4000)
-    _some_more(tab)
+    some_more(tab)
     proxy.to_client.rate = 3000
     daemon.wait_for_log("client disconnected", reason="slow_client", timeout=30)
     proxy.heal()
     tab.wait_for_connects(2)
-    _some_more(tab)
-    _settle(tab, numbers)
+    some_more(tab)
+    settle(tab, numbers)
     assert_accounted(tab, numbers, first=0)
 
 
@@ -245,13 +232,13 @@ def test_two_tabs_each_have_every_message(proxy, open_tab, publish, browser):
     first = open_tab(proxy)
     second = open_tab(proxy, new=True)
     numbers = publish()
-    _some_more(second)
+    some_more(second)
     proxy.reset()
     # The first is in the background, where its timers come once a second.
     second.wait_for_connects(2)
     wait_until(lambda: first.connects >= 2, "the first tab to come back")
-    _some_more(second)
-    _settle(second, numbers)
+    some_more(second)
+    settle(second, numbers)
     for tab in (first, second):
         tab.wait_for_message(numbers.last)
         assert assert_accounted(tab, numbers, first=0) == 0
@@ -261,7 +248,7 @@ def test_two_tabs_each_have_every_message(proxy, open_tab, publish, browser):
 def test_offline_and_online_again_cuts_the_wait_short(proxy, open_tab, publish):
     tab = open_tab(proxy)
     numbers = publish()
-    _some_more(tab)
+    some_more(tab)
     tab.command("Network.enable")
     offline = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
     tab.command("Network.emulateNetworkConditions", **offline)
@@ -270,8 +257,8 @@ def test_offline_and_online_again_cuts_the_wait_short(proxy, open_tab, publish):
     tab.command("Network.emulateNetworkConditions", **(offline | {"offline": False}))
     # After four failures the wait is up to 16 s; the word of the browser makes it one second.
     tab.wait_for_connects(5, timeout=5)
-    _some_more(tab)
-    _settle(tab, numbers)
+    some_more(tab)
+    settle(tab, numbers)
     assert assert_accounted(tab, numbers, first=0) == 0
     assert tab.gaps == []
 
@@ -280,14 +267,14 @@ def test_a_page_from_the_cache_of_pages_goes_on_where_it_was(
         proxy, open_tab, publish, browser, site):
     tab = open_tab(proxy)
     numbers = publish()
-    _some_more(tab)
+    some_more(tab)
     tab.run("window.isTheSame = true")
     browser.get(f"http://{site.address}/deployed.html#x:y")
     browser.back()
     wait_until(lambda: tab.run("return window.isTheSame"), "the page as it was")
     tab.wait_for_connects(2)
-    _some_more(tab)
-    _settle(tab, numbers)
+    some_more(tab)
+    settle(tab, numbers)
     assert assert_accounted(tab, numbers, first=0) == 0
     assert tab.gaps == []
 

@@ -161,6 +161,19 @@ class Numbers:
         return f"n{number:0{self._width}d}"
 
 
+def some_more(tab, count=20):
+    """Waits until the page has had so many messages more."""
+    had = len(tab.messages)
+    wait_until(lambda: len(tab.messages) >= had + count, f"{count} more messages")
+
+
+def settle(tab, numbers):
+    """Publishes one more when all is well again, and waits for it."""
+    numbers.stop()
+    numbers.one()
+    tab.wait_for_message(numbers.last)
+
+
 def assert_accounted(tab, numbers, first=None):
     """Each number has come once and in order, or a gap notice before the next one covers it.
 
