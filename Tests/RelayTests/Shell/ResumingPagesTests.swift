@@ -67,10 +67,10 @@ import Testing
         daemon.redis.publish("run:status", "text")
         daemon.settle()
         vanish(page, daemon)
-        #expect(daemon.relay.loop.heldBytes == 4 && daemon.relay.hub.keptCount == 1)
+        #expect(daemon.relay.context.loop.heldBytes == 4 && daemon.relay.hub.keptCount == 1)
         daemon.redis.holds = "UNSUBSCRIBE"
         daemon.advance(.seconds(32))
-        #expect(daemon.relay.loop.heldBytes == 0 && daemon.relay.hub.keptCount == 0)
+        #expect(daemon.relay.context.loop.heldBytes == 0 && daemon.relay.hub.keptCount == 0)
     }
 
     @Test func ofTwoStreamsTheOlderAloneIsGivenUpForMemory() {
@@ -158,7 +158,7 @@ import Testing
         daemon.world.signals = [15]
         daemon.settle()
         #expect(other.closeCode == nil && !other.isClosed)
-        #expect(daemon.relay.loop.heldBytes == 0 && daemon.relay.hub.keptCount == 0)
+        #expect(daemon.relay.context.loop.heldBytes == 0 && daemon.relay.hub.keptCount == 0)
         #expect(!daemon.redis.subscribers.contains { $0.channels.contains("run:status") })
     }
 }
