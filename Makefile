@@ -47,7 +47,7 @@ test-unit: tests
 
 # The browser's client in Node, with sockets and a clock of the tests' own.
 test-pages:
-	@Scripts/require nodejs python3
+	@Scripts/require nodejs python3 node-typescript
 	@echo "Running the tests of Clients/js."
 	@Scripts/quietly '^# (tests|pass|fail)|not ok' node --test --test-reporter=tap Tests/Pages/*.test.mjs
 

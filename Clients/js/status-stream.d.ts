@@ -69,6 +69,8 @@ export interface Stream {
   readonly id: string;
   /** Ends the stream for good. */
   close(): void;
+  /** Cuts a wait short, not below what the service has asked for. */
+  retry(): void;
 }
 
 /**
@@ -142,6 +144,7 @@ export interface Panel {
   readonly logElement: Element;
   append(raw: unknown, meta?: unknown): void;
   clear(): void;
+  /** Opens the stream where it has ended, and cuts a wait short. */
   connect(): void;
   disconnect(): void;
   isConnected(): boolean;

@@ -10,6 +10,8 @@ const TICK=1000;
 const LATENESS=1000;
 const AWAY=4000;
 const now=()=>performance.now();
+const clocks=()=>[now(),Date.now()];
+const since=([time,date])=>Math.max(now()-time,Date.now()-date);
 const split=(id)=>[id.slice(0,id.lastIndexOf("-")),+id.slice(id.lastIndexOf("-")+1)];
 function connect(url,run,channel,options){
 const settings=Object.assign({resume:true,retryBase:1000,retryMax:15000},options);
@@ -30,8 +32,8 @@ let last="";
 let offered="";
 let isBehindGap=false;
 let seen=0;
-let heard=0;
-let ticked=0,safe=0;
+let heard=[0,0];
+let ticked=heard,safe=heard;
 let pinged=0;
 let gaps=[];
 let silence=FIRST_SILENCE;
@@ -108,13 +110,14 @@ if(frame.reason==="resume")isFresh(offered);
 tell("onGap",frame);
 if(frame.reason==="redis_outage")endOutage();
 }else if(frame.type==="hangup"&&!settings.returnAfterHangup)close("hangup");
-if(isLive)heard=Date.now();
+if(isLive)heard=clocks();
 }
 function begin(frame){
 if(isLive)return;
 isLive=true;
 failures=0;
-const from_ms=Math.min(heard,safe),to_ms=ticked=safe=Date.now();
+const to_ms=Date.now(),from_ms=to_ms-Math.max(since(heard),since(safe));
+ticked=safe=clocks();
 if(wasLive&&!(askedFor&&frame.id))tell("onGap",{type:"gap",reason:"reconnect",from_ms,to_ms});
 wasLive=true;
 if(socket)become("live");
@@ -153,7 +156,7 @@ const limit=!isOpen?CONNECT_LIMIT:isLive?silence:Math.max(silence,FIRST_SILENCE)
 const time=now(),left=limit-(time-seen),isLate=time-due>LATENESS;
 if(isLive&&!isLate){
 safe=ticked;
-ticked=Date.now();
+ticked=clocks();
 }
 if(left>0&&!isProbed)return set(Math.min(left,TICK),judge);
 if(isLate)return probe();
@@ -184,7 +187,12 @@ listeners.forEach((remove)=>remove());
 abandon(1000);
 become("closed",{reason});
 }
-const stream={state:"",close:()=>close("closed"),get id(){return last;}};
+const stream={
+state:"",
+close:()=>close("closed"),
+retry:()=>stream.state==="waiting"&&!isSuspended&&set(Math.max(0,notBefore-now()),open),
+get id(){return last;}
+};
 const page=root.document;
 listen(root,"online",wake);
 listen(root,"offline",()=>isOpen&&socket&&probe());
@@ -274,7 +282,7 @@ const body=panel&&(given.body?find(given.body):panel.querySelector("[data-stackt
 stack=body&&Object.assign({},given,{panel,body});
 };
 this.connect=()=>{
-if(stream&&stream.state!=="closed")return;
+if(stream&&stream.state!=="closed")return stream.retry();
 stream=connect(
 options.url||location.protocol+"//"+location.host+"/weppcloud-microservices/status/",
 run,channel,{

@@ -96,6 +96,19 @@ describe("the socket", () => {
     attach({ autoConnect: false }).instance.disconnect();
   });
 
+  test("is opened at once by connect() while it waits", () => {
+    const page = attach();
+    page.chance = 1;
+    page.live("e-0").socket.end();
+    page.pass(10);
+    page.instance.connect();
+    page.pass(0);
+    assert.deepEqual([page.sockets.length, page.socket.resume], [2, "e-0"]);
+    page.instance.connect();
+    page.pass(0);
+    assert.equal(page.sockets.length, 2);
+  });
+
   test("has its gaps told, which the earlier script has no word for", () => {
     const page = attach().live("e-0");
     const gap = { type: "gap", reason: "redis_outage", from_ms: 1, to_ms: 2 };

@@ -169,6 +169,42 @@ describe("coming back", () => {
     assert.equal(page.sockets.length, 2);
   });
 
+  test("is at once where the page asks, but for the time that a close has asked for", () => {
+    const page = new Page().open().live("e-0");
+    page.stream.retry();
+    page.pass(0);
+    assert.deepEqual([page.sockets.length, page.state], [1, "live"]);
+    page.socket.end(1012, "retry_ms=3000");
+    page.pass(1000);
+    page.stream.retry();
+    page.pass(1999);
+    assert.equal(page.sockets.length, 1);
+    page.pass(1);
+    assert.equal(page.sockets.length, 2);
+    page.pass(60_000);
+    page.stream.close();
+    page.stream.retry();
+    page.pass(0);
+    assert.equal(page.state, "closed");
+    const aside = new Page().open().live("e-0");
+    aside.window.dispatchEvent({ type: "pagehide", persisted: true });
+    aside.stream.retry();
+    aside.pass(0);
+    assert.equal(aside.sockets.length, 1);
+  });
+
+  test("goes on for ever where a service refuses for ever, never faster than at first", () => {
+    const page = new Page().open();
+    page.chance = 1;
+    for (let number = 0; number < 2000; number++) {
+      page.socket.end(1006);
+      const { delay } = page.states.at(-1)[1];
+      assert.ok(delay >= 1000 && delay <= 15_000, `${delay} after ${number}`);
+      page.pass(delay);
+    }
+    assert.equal(page.sockets.length, 2001);
+  });
+
   test("does not wait for ever, whatever a close asks", () => {
     const page = new Page().open().live("e-0");
     page.socket.end(1012, "retry_ms=99999999999999999999");

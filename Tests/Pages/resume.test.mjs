@@ -170,6 +170,33 @@ describe("a gap", () => {
     reconnect(page, 19_000, 81_000);
   });
 
+  for (const [what, offset] of [["back", -3_600_000], ["forward", 3_600_000]]) {
+    test(`of the client's own covers its absence though the clock is set ${what} meanwhile`, () => {
+      const page = new Page().open().live();
+      page.beat(4000, 5);
+      const left = page.unixTime;
+      page.socket.end();
+      page.unixOffset += offset;
+      page.pass(1000);
+      page.live();
+      const [gap] = page.gaps;
+      assert.equal(gap.to_ms, page.unixTime);
+      // Under the setting that was and under the one that is.
+      assert.ok(gap.from_ms <= left && gap.from_ms <= page.unixTime - 1000, JSON.stringify(gap));
+    });
+  }
+
+  test("of the client's own covers a sleep in which only the wall clock went on", () => {
+    const page = new Page().open().live();
+    page.beat(4000, 5);
+    const asleep = page.unixTime;
+    page.unixOffset += 8 * 3_600_000;
+    page.socket.end();
+    page.pass(1000);
+    page.live();
+    assert.ok(page.gaps[0].from_ms <= asleep);
+  });
+
   test("is told before the first message behind it", () => {
     const told = [];
     const page = new Page().open({ onGap: () => told.push("gap"), onMessage: (data) => told.push(data) });

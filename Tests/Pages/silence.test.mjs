@@ -100,6 +100,17 @@ describe("silence", () => {
     silenceEnds(page, 30_000, 1000);
   });
 
+  test("is no matter of the wall clock, however it is set", () => {
+    const page = attuned(5000);
+    for (const offset of [-1e10, 1e10]) {
+      page.unixOffset += offset;
+      page.beat(5000, 3);
+      assert.equal(page.state, "live");
+    }
+    page.unixOffset -= 1e10;
+    silenceEnds(page, 10_000);
+  });
+
   test("of a socket that does not open ends it after fifteen seconds", () => {
     const page = new Page().open();
     page.pass(14_999);

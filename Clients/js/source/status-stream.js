@@ -13,6 +13,9 @@
   const AWAY = 4000; // the close code of a page that means to come back
 
   const now = () => performance.now();
+  // The first clock may stand still while the machine sleeps, and the second one may be set.
+  const clocks = () => [now(), Date.now()];
+  const since = ([time, date]) => Math.max(now() - time, Date.now() - date);
   const split = (id) => [id.slice(0, id.lastIndexOf("-")), +id.slice(id.lastIndexOf("-") + 1)];
 
   function connect(url, run, channel, options) {
@@ -35,8 +38,8 @@
     let offered = ""; // the position in the last ping that had one
     let isBehindGap = false;
     let seen = 0; // when the last frame came
-    let heard = 0; // the same of a live stream, in Unix time
-    let ticked = 0, safe = 0; // the last ticks that were in time, in Unix time
+    let heard = [0, 0]; // the same of a live stream, by both clocks
+    let ticked = heard, safe = heard; // the last ticks that were in time
     let pinged = 0;
     let gaps = []; // between the last pings
     let silence = FIRST_SILENCE;
@@ -125,7 +128,7 @@
         tell("onGap", frame);
         if (frame.reason === "redis_outage") endOutage();
       } else if (frame.type === "hangup" && !settings.returnAfterHangup) close("hangup");
-      if (isLive) heard = Date.now();
+      if (isLive) heard = clocks();
     }
 
     // The first ping or message of a socket: what was missed is known by now, or never will be.
@@ -133,7 +136,8 @@
       if (isLive) return;
       isLive = true;
       failures = 0;
-      const from_ms = Math.min(heard, safe), to_ms = ticked = safe = Date.now();
+      const to_ms = Date.now(), from_ms = to_ms - Math.max(since(heard), since(safe));
+      ticked = safe = clocks();
       if (wasLive && !(askedFor && frame.id)) tell("onGap", { type: "gap", reason: "reconnect", from_ms, to_ms });
       wasLive = true;
       if (socket) become("live");
@@ -184,7 +188,7 @@
       // What a page reads after a standstill was sent before it, and says nothing of the time since.
       if (isLive && !isLate) {
         safe = ticked;
-        ticked = Date.now();
+        ticked = clocks();
       }
       if (left > 0 && !isProbed) return set(Math.min(left, TICK), judge);
       // After a standstill (frozen, asleep, throttled) what has come meanwhile is read first.
@@ -224,7 +228,12 @@
       become("closed", { reason });
     }
 
-    const stream = { state: "", close: () => close("closed"), get id() { return last; } };
+    const stream = {
+      state: "",
+      close: () => close("closed"),
+      retry: () => stream.state === "waiting" && !isSuspended && set(Math.max(0, notBefore - now()), open),
+      get id() { return last; }
+    };
     const page = root.document;
     listen(root, "online", wake);
     listen(root, "offline", () => isOpen && socket && probe());
@@ -328,7 +337,7 @@
     };
 
     this.connect = () => {
-      if (stream && stream.state !== "closed") return;
+      if (stream && stream.state !== "closed") return stream.retry();
       stream = connect(
         options.url || location.protocol + "//" + location.host + "/weppcloud-microservices/status/",
         run, channel, {
