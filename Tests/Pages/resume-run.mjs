@@ -3,11 +3,15 @@
 //
 //     node Tests/Pages/resume-run.mjs --url ws://127.0.0.1:9002 --redis 6379 --pages 1000 --minutes 10
 //
-// The pages run the shipped client. Prints figures as one line of JSON; the exit status is 0 where all
-// held, and 1 where something did not.
+// The pages run the shipped client. Whoever breaks the daemon or Redis meanwhile says so on standard
+// input, a line of JSON each: {"fault":"kill","phase":"begin"} before, and "end" after. "publishing" on
+// standard error says that all pages are live. Prints figures as one line of JSON; the exit status is 0
+// where all held, and 1 where something did not.
 import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 
+import { PlainPage } from "./harness/plain-page.mjs";
 import { Publisher } from "./harness/redis.mjs";
 import { TestSocket } from "./harness/websocket.mjs";
 
@@ -23,48 +27,57 @@ const OPENINGS_A_SECOND = 200;
 const SETTLE = 60_000;
 // Between the clocks of this process and of the daemon, which are one, and their turns.
 const SLACK = 250;
+// From the end of a fault to the last link that is made again.
+const RECOVERY = 20_000;
+// The faults for which a page may be told that its stream is not to be had, and those for which it
+// may miss what Redis has taken.
+const RESTARTS = ["roll", "kill"], OUTAGES = ["redis-restart", "redis-pause", ...RESTARTS];
 
 globalThis.WebSocket = TestSocket;
 const require = createRequire(import.meta.url);
 const { connect } = require("../../Clients/js/status-stream.js");
 
 const channels = Array.from({ length: CHANNELS }, (_, index) => `resume;;${index}:status`);
-// When each number was published, and when Redis had taken it.
+// When each number was published, and when Redis had taken it; false where it went meanwhile.
 const begun = [], taken = [];
+const faults = [];
 const figures = {
-  pages: PAGES, channels: CHANNELS, rate: RATE, minutes: +values.minutes, published: 0, heard: 0,
-  missing_covered: 0, gaps: {}, unexplained: 0, repeated: 0, resets: 0, cuts: 0, black_holes: 0,
-  returns: 0, plain_heard: 0, failures: [],
+  pages: PAGES, channels: CHANNELS, rate: RATE, minutes: +values.minutes, published: 0, untaken: 0, heard: 0,
+  missing_covered: 0, gaps: {}, needless_gaps: 0, unexplained: 0, repeated: 0, resets: 0, cuts: 0,
+  black_holes: 0, returns: 0, faults: {}, plain_heard: 0, plain_returns: 0, plain_missing: 0, failures: [],
 };
 
 function fail(what) {
   if (figures.failures.length < 20) figures.failures.push(what);
 }
 
-/** Whether the gap notices cover all numbers from `first` to before `end`. */
-function areCovered(first, end, notices) {
-  for (let number = first; number < end; number++) {
-    const isCovered = notices.some(([from, to]) =>
-      from - SLACK <= (taken[number] ?? Infinity) && begun[number] <= to + SLACK);
-    if (!isCovered) return false;
-  }
-  return true;
+/** Whether a fault of one of the kinds was in force between two times. */
+function wasFault(kinds, from, to) {
+  return faults.some((fault) => kinds.includes(fault.kind) && fault.begin <= to && fault.end >= from);
+}
+
+/** Whether there was another daemon before a time. */
+function wasRestarted(since) {
+  return faults.some((fault) => RESTARTS.includes(fault.kind) && fault.over >= since);
+}
+
+/** Whether a number need not have come: a notice covers it, or Redis has not said that it took it. */
+function isExcused(number, notices) {
+  return taken[number] === false || notices.some(([from, to]) =>
+    from - SLACK <= (taken[number] ?? Infinity) && begun[number] <= to + SLACK);
 }
 
 class Page {
   next = undefined;
   notices = [];
-  isDisturbed = true;
+  lastHeard = Date.now();
 
   constructor(index) {
     this.index = index;
     const [run, channel] = channels[index % CHANNELS].split(":");
     this.stream = connect(values.url, run, channel, {
       onMessage: (data) => this.hear(+data),
-      onGap: (gap) => {
-        figures.gaps[gap.reason] = (figures.gaps[gap.reason] ?? 0) + 1;
-        this.notices.push([gap.from_ms, gap.to_ms]);
-      },
+      onGap: (gap) => this.miss(gap),
       onState: (state) => {
         // What is published from now on must come.
         if (state === "live") this.next ??= begun.length;
@@ -85,25 +98,35 @@ class Page {
         figures.repeated += 1;
         fail(`page ${this.index} has heard ${number} twice`);
       }
-      this.hasHeard = true;
-      this.next = number + 1;
-      return;
+    } else {
+      this.account(number);
     }
     this.hasHeard = true;
-    this.account(number);
     this.next = number + 1;
-    this.notices = [];
+    this.lastHeard = Date.now();
   }
 
-  /** Looks after what is missing before `number`. */
-  account(number) {
-    if (number === this.next) return;
-    if (areCovered(this.next, number, this.notices)) {
-      figures.missing_covered += number - this.next;
-    } else {
-      figures.unexplained += number - this.next;
-      fail(`page ${this.index} misses ${this.next} to ${number - 1}, published at ${begun[this.next]} to ` +
-        `${begun[number - 1]}, and was told of ${JSON.stringify(this.notices)}`);
+  /** A notice without a fault behind it would excuse what was lost by mistake. */
+  miss(gap) {
+    figures.gaps[gap.reason] = (figures.gaps[gap.reason] ?? 0) + 1;
+    this.notices.push([gap.from_ms, gap.to_ms]);
+    const isNeeded = gap.reason === "resume" ? wasRestarted(this.lastHeard - SLACK)
+      : gap.reason === "redis_outage" && wasFault(OUTAGES, gap.from_ms - SLACK, gap.to_ms + SLACK);
+    if (isNeeded) return;
+    figures.needless_gaps += 1;
+    fail(`page ${this.index} was told of ${JSON.stringify(gap)} for nothing; it last heard at ${this.lastHeard}`);
+  }
+
+  /** Looks after what is missing before `end`. */
+  account(end) {
+    for (let number = this.next; number < end; number++) {
+      if (isExcused(number, this.notices)) {
+        figures.missing_covered += 1;
+        continue;
+      }
+      figures.unexplained += 1;
+      fail(`page ${this.index} misses ${number}, published at ${begun[number]}, and was told of ` +
+        JSON.stringify(this.notices));
     }
   }
 
@@ -130,25 +153,17 @@ class Page {
     }
   }
 
+  get hasAll() {
+    for (let number = this.next; number < begun.length; number++) {
+      if (!isExcused(number, this.notices)) return false;
+    }
+    return true;
+  }
+
   end() {
-    if (this.next !== begun.length) this.account(begun.length);
+    this.account(begun.length);
     this.stream.close();
   }
-}
-
-/** A page that knows nothing of resume: each frame is as it always was. */
-function plainPage() {
-  const socket = new TestSocket(`${values.url}/${channels[0]}`);
-  let next = 0;
-  socket.onopen = () => socket.send('{"type":"init"}');
-  socket.onclose = (event) => socket.isOver || fail(`the plain page was closed with ${event.code}`);
-  socket.onmessage = ({ data }) => {
-    if (data === '{"type":"ping"}') return socket.send('{"type":"pong"}');
-    if (data !== `{"type":"status","data":"${next}"}`) fail(`the plain page got ${data} for ${next}`);
-    figures.plain_heard += 1;
-    next += 1;
-  };
-  return socket;
 }
 
 /** Waits until a condition holds, as long as messages come; whether it holds. */
@@ -169,8 +184,43 @@ globalThis.WebSocket = class extends TestSocket {
   }
 };
 
+createInterface({ input: process.stdin }).on("line", (line) => {
+  const { fault, phase } = JSON.parse(line);
+  if (phase === "begin") {
+    faults.push({ kind: fault, begin: Date.now(), over: Infinity, end: Infinity });
+    figures.faults[fault] = (figures.faults[fault] ?? 0) + 1;
+  } else {
+    faults.at(-1).over = Date.now();
+    faults.at(-1).end = Date.now() + RECOVERY;
+  }
+});
+
+async function publish(publisher) {
+  const start = Date.now();
+  await new Promise((resolve) => {
+    const tick = setInterval(() => {
+      // As many as are due: a late turn catches up.
+      const due = Math.min(Date.now() - start, MILLISECONDS) * RATE / 1000;
+      while (begun.length < due) {
+        const number = begun.push(Date.now()) - 1;
+        publisher.publish(channels, `${number}`).then((isTaken) => {
+          taken[number] = isTaken && Date.now();
+          if (!isTaken) figures.untaken += 1;
+        });
+      }
+      if (Date.now() - start < MILLISECONDS) return;
+      clearInterval(tick);
+      resolve();
+    }, 1000 / RATE);
+  });
+}
+
 async function main() {
-  const plain = plainPage();
+  const plain = new PlainPage(`${values.url}/${channels[0]}`, {
+    fail, mayMiss: (number) => taken[number] === false ||
+      wasFault(OUTAGES, begun[number] - SLACK, taken[number] ?? Infinity),
+    mayEnd: () => wasFault(RESTARTS, Date.now() - SLACK, Date.now()),
+  });
   const pages = [];
   for (let index = 0; index < PAGES; index++) {
     pages.push(new Page(index));
@@ -181,33 +231,19 @@ async function main() {
 
   const publisher = await Publisher.connect(+values.redis);
   for (const page of pages) page.disturb();
-  const start = Date.now();
-  await new Promise((resolve) => {
-    const tick = setInterval(() => {
-      // As many as are due: a late turn catches up.
-      const due = Math.min(Date.now() - start, MILLISECONDS) * RATE / 1000;
-      while (begun.length < due) {
-        const number = begun.push(Date.now()) - 1;
-        publisher.publish(channels, `${number}`).then(() => { taken[number] = Date.now(); });
-      }
-      if (Date.now() - start < MILLISECONDS) return;
-      clearInterval(tick);
-      resolve();
-    }, 1000 / RATE);
-  });
+  console.error("publishing");
+  await publish(publisher);
 
   for (const page of pages) clearTimeout(page.timer);
-  const hasAll = (page) => page.next === begun.length ||
-    areCovered(page.next, begun.length, page.notices);
-  if (!await until(() => areLive() && pages.every(hasAll))) {
-    fail(`${pages.filter((page) => !hasAll(page)).length} pages did not hear the end`);
+  if (!await until(() => areLive() && pages.every((page) => page.hasAll))) {
+    fail(`${pages.filter((page) => !page.hasAll).length} pages did not hear the end`);
   }
   for (const page of pages) page.end();
-  plain.isOver = true;
-  plain.close();
+  plain.end(begun.length);
   publisher.end();
-  figures.published = begun.length * CHANNELS;
-  if (figures.plain_heard !== begun.length) fail(`the plain page heard ${figures.plain_heard}`);
+  Object.assign(figures, {
+    published: begun.length * CHANNELS, plain_heard: plain.heard, plain_returns: plain.returns,
+    plain_missing: plain.missing });
   if (figures.returns === 0 && MILLISECONDS > MEAN_LIFE) fail("no page has lost its connection");
   console.log(JSON.stringify(figures));
   process.exit(figures.failures.length ? 1 : 0);
