@@ -21,9 +21,9 @@ if [ "${1:-}" != --quick ]; then
     mkdir -p "$copy"
     rm -rf "$copy/Sources" "$copy/Tests" "$copy/Fuzz" "$copy/Load"
     cp -R Package.swift Sources Tests Fuzz Load "$copy"
-    grep -l '^ *if trace != nil {.*}$' "$copy"/Sources/Relay/Shell/*.swift |
-        xargs sed -i '/^ *if trace != nil {.*}$/d'
-    if grep -n 'if trace != nil' "$copy"/Sources/Relay/Shell/*.swift >&2; then
+    grep -rlE '^ *if (links\.)?trace != nil \{.*\}$' "$copy/Sources/Relay/Shell" |
+        xargs sed -i -E '/^ *if (links\.)?trace != nil \{.*\}$/d'
+    if grep -rnE 'if (links\.)?trace != nil' "$copy/Sources/Relay/Shell" >&2; then
         echo "The trace is asked for in a form that this script does not know." >&2
         exit 1
     fi

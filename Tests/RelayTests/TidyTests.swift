@@ -86,6 +86,19 @@ import Testing
         #expect(sources.count > 25)
     }
 
+    /// What is in a shell's slab is changed by the shell; others look.
+    @Test func shellsAreChangedByThemselvesAlone() {
+        let change =
+            #"^ *(clients\.connections|links\.entries)\[[^\]]*\][\w.?]* [-+]?= "#
+            + #"|&(clients\.connections|links\.entries)\b|links\.attempts\["#
+        let found = Self.sources(["Sources"]).flatMap { source in
+            source.lines.indices.filter {
+                source.lines[$0].range(of: change, options: .regularExpression) != nil
+            }.map { "\(source.path):\($0 + 1)" }
+        }
+        #expect(found == [])
+    }
+
     @Test func theCodecsKnowNeitherEachOtherNorTheRelay() {
         #expect(
             Self.places(["import WSFrame", "import Relay"], in: Self.sources(["Sources/RESP"]))
