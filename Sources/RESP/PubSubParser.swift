@@ -39,6 +39,9 @@ public struct PubSubStep: Sendable, Equatable {
 /// copied, allocated or counted. Everything else goes through a ``RESPParser``. Attributes before a
 /// value are checked and dropped.
 ///
+/// With `isSharded` the messages are those of sharded Pub/Sub (`smessage`, acknowledged by `ssubscribe`
+/// and `sunsubscribe`); those of the other kind are replies, since nobody has asked for them.
+///
 /// The caller holds the bytes that are not yet consumed and hands them in again, with more behind
 /// them, after an ``PubSubEvent/incomplete`` step, which may itself consume bytes.
 public struct PubSubParser: Sendable {
@@ -58,6 +61,8 @@ public struct PubSubParser: Sendable {
     public private(set) var streamOffset: UInt64 = 0
 
     private var mode = Mode.start(needed: 1)
+    /// Whether the messages are those of sharded Pub/Sub.
+    public let isSharded: Bool
     private var values: RESPParser
     private var failure: RESPError?
 
@@ -67,8 +72,9 @@ public struct PubSubParser: Sendable {
     }
 
     /// Creates a parser for a new connection.
-    public init(limits: RESPLimits = RESPLimits()) {
+    public init(limits: RESPLimits = RESPLimits(), isSharded: Bool = false) {
         self.limits = limits
+        self.isSharded = isSharded
         values = RESPParser(limits: limits, separatesAttributes: true)
     }
 
@@ -101,7 +107,7 @@ public struct PubSubParser: Sendable {
                 if bytes.count - start < needed {
                     return PubSubStep(end: start, event: .incomplete)
                 }
-                switch PubSubReader.read(bytes, from: start, limits) {
+                switch PubSubReader.read(bytes, from: start, isSharded: isSharded, limits) {
                 case .incomplete(let needed):
                     mode = .start(needed: needed)
                     return PubSubStep(end: start, event: .incomplete)

@@ -26,27 +26,41 @@ enum PubSubReader {
     private static let arrayStart: UInt64 = 0x0A0D_3724_0A0D_332A
     /// `message\r`.
     private static let messageWord: UInt64 = 0x0D65_6761_7373_656D
+    /// `>3\r\n$8\r\n`.
+    private static let longPushStart: UInt64 = 0x0A0D_3824_0A0D_333E
+    /// `*3\r\n$8\r\n`.
+    private static let longArrayStart: UInt64 = 0x0A0D_3824_0A0D_332A
+    /// `smessage`, a message of a sharded channel.
+    private static let shardedWord: UInt64 = 0x6567_6173_7365_6D73
 
     private enum Verb { case message, subscribe, unsubscribe }
 
     /// Reads what starts at `start`.
-    static func read(_ bytes: Span<UInt8>, from start: Int, _ limits: RESPLimits) -> Outcome {
+    static func read(
+        _ bytes: Span<UInt8>, from start: Int, isSharded: Bool, _ limits: RESPLimits
+    ) -> Outcome {
         // Nearly everything is a message, and the start of one is two words.
         if bytes.count - start > 17 {
             let word = ByteAccess.word(in: bytes, at: start)
-            if word == pushStart || word == arrayStart,
-                ByteAccess.word(in: bytes, at: start + 8) == messageWord,
-                bytes[start + 16] == UInt8(ascii: "\n")
+            let next = ByteAccess.word(in: bytes, at: start + 8)
+            if !isSharded {
+                if word == pushStart || word == arrayStart, next == messageWord,
+                    bytes[start + 16] == UInt8(ascii: "\n")
+                {
+                    return body(.message, bytes, start, at: start + 17, limits)
+                }
+            } else if word == longPushStart || word == longArrayStart, next == shardedWord,
+                isLineEnd(bytes, start + 16)
             {
-                return body(.message, bytes, start, at: start + 17, limits)
+                return body(.message, bytes, start, at: start + 18, limits)
             }
         }
-        return verb(bytes, start, limits)
+        return verb(bytes, start, isSharded, limits)
     }
 
     /// Reads the three elements one by one, as far as they are there.
     private static func verb(
-        _ bytes: Span<UInt8>, _ start: Int, _ limits: RESPLimits
+        _ bytes: Span<UInt8>, _ start: Int, _ isSharded: Bool, _ limits: RESPLimits
     ) -> Outcome {
         let more = Outcome.incomplete(needed: bytes.count - start + 1)
         let isPush = bytes[start] == UInt8(ascii: ">")
@@ -61,20 +75,23 @@ enum PubSubReader {
         case .incomplete: return more
         case .other: return .other
         case .number(let length, let content):
-            guard length == 7 || length == 9 || length == 11 else { return .other }
+            guard (7...12).contains(length) else { return .other }
             let end = content + length + 2
             guard isLineEnd(bytes, end - 2) else { return unended(bytes, start, end - 2) }
             let name = bytes.extracting(content..<(content + length))
-            guard let verb = verb(named: name) else { return .other }
+            guard let verb = verb(named: name, isSharded) else { return .other }
             return body(verb, bytes, start, at: end, limits)
         }
     }
 
-    private static func verb(named name: Span<UInt8>) -> Verb? {
+    private static func verb(named name: Span<UInt8>, _ isSharded: Bool) -> Verb? {
         switch name.count {
-        case 7: matches(name, "message") ? .message : nil
+        case 7: !isSharded && matches(name, "message") ? .message : nil
+        case 8: isSharded && matches(name, "smessage") ? .message : nil
         case 9: matches(name, "subscribe") ? .subscribe : nil
+        case 10: isSharded && matches(name, "ssubscribe") ? .subscribe : nil
         case 11: matches(name, "unsubscribe") ? .unsubscribe : nil
+        case 12: isSharded && matches(name, "sunsubscribe") ? .unsubscribe : nil
         default: nil
         }
     }

@@ -13,9 +13,9 @@ enum Seen: Equatable {
 
 /// Feeds the pieces one behind another, as a connection would, and notes every event.
 func events(
-    _ pieces: [[UInt8]], limits: RESPLimits = RESPLimits()
+    _ pieces: [[UInt8]], limits: RESPLimits = RESPLimits(), isSharded: Bool = false
 ) throws(RESPError) -> (events: [Seen], left: Int) {
-    var parser = PubSubParser(limits: limits)
+    var parser = PubSubParser(limits: limits, isSharded: isSharded)
     var buffer: [UInt8] = []
     var seen: [Seen] = []
     for piece in pieces {
@@ -74,6 +74,37 @@ struct PubSubParserTests {
         guard case .reply(let odd) = seen[6] else { Issue.record("no reply"); return }
         #expect(odd.kind == .push && odd.count == 3)
         #expect(seen[7] == .unsubscribed("r:ch", 0))
+    }
+
+    @Test("sharded Pub/Sub gives the same events", arguments: [">", "*"])
+    func shardedEvents(mark: String) throws {
+        let wire = Array(
+            """
+            \(mark)3\r\n$10\r\nssubscribe\r\n$4\r\nr:ch\r\n:1\r\n\
+            \(mark)3\r\n$8\r\nsmessage\r\n$4\r\nr:ch\r\n$5\r\nhello\r\n\
+            \(mark)3\r\n$8\r\nsmessage\r\n$4\r\nr:ch\r\n$12\r\n123456789abc\r\n\
+            \(mark)3\r\n$12\r\nsunsubscribe\r\n$4\r\nr:ch\r\n:0\r\n
+            """.utf8)
+        let expected: [Seen] = [
+            .subscribed("r:ch", 1), .message("r:ch", "hello"), .oversized("r:ch", 12),
+            .unsubscribed("r:ch", 0),
+        ]
+        let limits = RESPLimits(payloadSize: 11)
+        for cut in 0...wire.count {
+            let (seen, left) = try events(
+                [Array(wire[..<cut]), Array(wire[cut...])], limits: limits, isSharded: true)
+            #expect(seen == expected && left == 0, "cut at \(cut)")
+        }
+        let (seen, _) = try events(wire.map { [$0] }, limits: limits, isSharded: true)
+        #expect(seen == expected, "byte by byte")
+    }
+
+    @Test("messages of the kind that was not asked for are replies", arguments: [false, true])
+    func otherKind(isSharded: Bool) throws {
+        let word = isSharded ? "$7\r\nmessage" : "$8\r\nsmessage"
+        let wire = Array(">3\r\n\(word)\r\n$1\r\nc\r\n$1\r\nx\r\n".utf8)
+        let seen = try events([wire], isSharded: isSharded).events
+        guard seen.count == 1, case .reply = seen[0] else { Issue.record("\(seen)"); return }
     }
 
     @Test func eventsComeWhole() throws {
@@ -191,6 +222,8 @@ struct PubSubLimitTests {
             ">3\r\n+message\r\n$1\r\nc\r\n$0\r\n\r\n",
             ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n_\r\n",
             "~3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$0\r\n\r\n",
+            ">3\r\n$8\r\nxmessage\r\n$1\r\nc\r\n$0\r\n\r\n",
+            ">3\r\n$10\r\npsubscribe\r\n$1\r\nc\r\n:1\r\n",
             ">4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\nc\r\n$0\r\n\r\n",
             ">3\r\n$11\r\nunsubscribe\r\n_\r\n:0\r\n",
             "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:-1\r\n",

@@ -183,7 +183,7 @@ struct RedisServerTests {
             while true {
                 let received = buffer
                 let step = try parser.next(received.span, from: 0)
-                let item = PubSubItem(step.event, in: buffer, limits)
+                let item = PubSubItem(step.event, in: buffer, limits, isSharded: false)
                 buffer.removeFirst(step.end)
                 if let item { return item }
                 let bytes = connection.receive(atMost: piece)

@@ -25,6 +25,7 @@ package enum Properties {
         try checkReference(bytes, whole)
         try checkRoundTrip(whole.values)
         try checkPubSub(bytes, cuts)
+        try checkPubSub(bytes, cuts, isSharded: true)
         try checkCommands(bytes, cuts)
         try checkDecoding(bytes, whole)
         for value in whole.values { try checkRendering(value) }

@@ -10,7 +10,7 @@ package enum PubSubItem: Equatable, Sendable {
     case other(RESPValue)
 
     /// The item that a value is, by its content alone.
-    package init(_ value: RESPValue, payloadSize: Int) {
+    package init(_ value: RESPValue, payloadSize: Int, isSharded: Bool) {
         self = .other(value)
         let children = Array(value.children)
         guard value.kind == .push || value.kind == .array, children.count == 3,
@@ -18,18 +18,18 @@ package enum PubSubItem: Equatable, Sendable {
             children[1].kind == .bulkString, let channel = children[1].bytes.map({ Array($0) })
         else { return }
         switch kind {
-        case "message":
+        case isSharded ? "smessage" : "message":
             guard children[2].kind == .bulkString, let payload = children[2].bytes else { return }
             self =
                 payload.count > payloadSize
                 ? .oversized(channel: channel, length: payload.count)
                 : .message(channel: channel, payload: Array(payload))
-        case "subscribe", "unsubscribe":
+        case "subscribe", isSharded ? "ssubscribe" : "subscribe":
             guard let count = children[2].integer else { return }
-            self =
-                kind == "subscribe"
-                ? .subscribed(channel: channel, count: count)
-                : .unsubscribed(channel: channel, count: count)
+            self = .subscribed(channel: channel, count: count)
+        case "unsubscribe", isSharded ? "sunsubscribe" : "unsubscribe":
+            guard let count = children[2].integer else { return }
+            self = .unsubscribed(channel: channel, count: count)
         default: break
         }
     }
@@ -37,7 +37,9 @@ package enum PubSubItem: Equatable, Sendable {
 
 extension PubSubItem {
     /// The item that an event is, whose ranges are of `bytes`; nil where more bytes are needed.
-    package init?(_ event: PubSubEvent, in bytes: [UInt8], _ limits: RESPLimits) {
+    package init?(
+        _ event: PubSubEvent, in bytes: [UInt8], _ limits: RESPLimits, isSharded: Bool
+    ) {
         switch event {
         case .incomplete: return nil
         case .message(let channel, let payload):
@@ -48,7 +50,8 @@ extension PubSubItem {
             self = .subscribed(channel: Array(bytes[channel]), count: count)
         case .unsubscribed(let channel, let count):
             self = .unsubscribed(channel: Array(bytes[channel]), count: count)
-        case .reply(let value): self.init(value, payloadSize: limits.payloadSize)
+        case .reply(let value):
+            self.init(value, payloadSize: limits.payloadSize, isSharded: isSharded)
         }
     }
 }
@@ -62,8 +65,11 @@ package struct PubSubOutcome: Equatable, Sendable {
     /// The bytes consumed in all.
     package var consumed = 0
 
-    package init(parsing bytes: [UInt8], cuts: [Int] = [], limits: RESPLimits = RESPLimits()) {
-        var parser = PubSubParser(limits: limits)
+    package init(
+        parsing bytes: [UInt8], cuts: [Int] = [], limits: RESPLimits = RESPLimits(),
+        isSharded: Bool = false
+    ) {
+        var parser = PubSubParser(limits: limits, isSharded: isSharded)
         var window = Window()
         do throws(RESPError) {
             for cut in cuts + [bytes.count] {
@@ -71,7 +77,8 @@ package struct PubSubOutcome: Equatable, Sendable {
                 while true {
                     let shown = bytes.span.extracting(window.shown)
                     let step = try parser.next(shown, from: window.offset)
-                    let item = PubSubItem(step.event, in: Array(bytes[window.shown]), limits)
+                    let item = PubSubItem(
+                        step.event, in: Array(bytes[window.shown]), limits, isSharded: isSharded)
                     window.consume(to: step.end, parser.streamOffset)
                     consumed = window.consumed
                     guard let item else { break }
@@ -87,14 +94,18 @@ package struct PubSubOutcome: Equatable, Sendable {
 
 extension Properties {
     /// The Pub/Sub parser gives the same as the general one, wherever the stream is cut.
-    static func checkPubSub(_ bytes: [UInt8], _ cuts: [[Int]]) throws(PropertyFailure) {
+    static func checkPubSub(
+        _ bytes: [UInt8], _ cuts: [[Int]], isSharded: Bool = false
+    ) throws(PropertyFailure) {
         var expected: [PubSubItem] = []
         let values = StreamOutcome(parsing: bytes, limits: limits, separatesAttributes: true)
         for value in values.values where value.kind != .attribute {
-            expected.append(PubSubItem(value, payloadSize: limits.payloadSize))
+            expected.append(
+                PubSubItem(value, payloadSize: limits.payloadSize, isSharded: isSharded))
         }
         for cuts in [[]] + cuts {
-            let outcome = PubSubOutcome(parsing: bytes, cuts: cuts, limits: limits)
+            let outcome = PubSubOutcome(
+                parsing: bytes, cuts: cuts, limits: limits, isSharded: isSharded)
             var items = outcome.items
             // A payload over the limit is said before its end is seen.
             if items.count == expected.count + 1, case .oversized = items[items.count - 1] {

@@ -102,9 +102,11 @@ package struct WireGenerator {
     /// What a subscribed connection receives.
     private mutating func message(_ depth: Int) {
         line(depth == 0 ? pick(">3", "*3") : "*3")
-        let kind = pick("message", "message", "subscribe", "unsubscribe", "pong")
+        let kind = pick(
+            "message", "message", "subscribe", "unsubscribe", "pong", "smessage", "smessage",
+            "ssubscribe", "sunsubscribe")
         bulk("$", Array(kind.utf8))
         bulk("$", content())
-        if kind == "message" { bulk("$", content(60)) } else { line(":1") }
+        if kind.hasSuffix("message") { bulk("$", content(60)) } else { line(":1") }
     }
 }
