@@ -72,3 +72,39 @@ class HAProxy:
             self.process.kill()
             self.process.wait(10)
         self._log.close()
+
+
+class Balancer:
+    """HAProxy before several daemons: each new connection goes to the next one that is ready."""
+
+    def __init__(self, directory, ports):
+        self.port = free_port()
+        text = _HEAD.format(directory=directory, port=self.port, first="daemons")
+        text += "backend daemons\n    balance roundrobin\n"
+        text += "    timeout tunnel 60s\n    option httpchk GET /ready\n"
+        for number, port in enumerate(ports):
+            text += f"    server status{number} 127.0.0.1:{port} check inter 200ms\n"
+        configuration = pathlib.Path(directory) / "balancer.cfg"
+        configuration.write_text(text)
+        self.process = subprocess.Popen(
+            [program(), "-db", "-f", str(configuration)], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(self._answers, "HAProxy to answer")
+
+    def _answers(self):
+        assert self.process.poll() is None, "HAProxy does not take its configuration"
+        try:
+            socket.create_connection(("127.0.0.1", self.port)).close()
+        except OSError:
+            return False
+        return True
+
+    @property
+    def address(self):
+        """Where pages connect, as a daemon has it."""
+        return f"127.0.0.1:{self.port}"
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)

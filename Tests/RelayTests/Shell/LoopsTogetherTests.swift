@@ -122,6 +122,9 @@ import Testing
         one.resumesFailed = 32
         one.messagesReplayed = 33
         one.redisSuspicions = 34
+        one.clusterTopologies = 35
+        one.clusterRedirections = 36
+        one.clusterMoves = 37
         let empty = Mirror(reflecting: Metrics()).children
         for (field, unset) in zip(Mirror(reflecting: one).children, empty) {
             #expect("\(field.value)" != "\(unset.value)", "\(field.label ?? "") is not set here")

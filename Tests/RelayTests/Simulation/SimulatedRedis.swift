@@ -67,6 +67,12 @@ final class SimulatedRedis {
     var answers: [UInt16: String] = [:]
     /// Servers whose `HELLO` does not tell their role.
     var hidesRole = false
+    /// The masters of a cluster, by the slots that each is said to have; empty outside a cluster.
+    var slots: [(range: ClosedRange<Int>, port: UInt16)] = []
+    /// Slots that are another's than ``slots`` says, which its nodes have not learned yet.
+    var movedSlots: [Int: UInt16] = [:]
+    /// What a command about a slot is answered with in place of anything else.
+    var slotErrors: [Int: String] = [:]
     /// Speaks TLS as this server, on connections to come.
     var tls: TestTLSServer?
 
@@ -164,6 +170,8 @@ final class SimulatedRedis {
                 reply.bulkString("subscribe")
                 reply.bulkString(command[1])
                 reply.integer(1)
+            case "CLUSTER": tellSlots(&reply)
+            case "SSUBSCRIBE", "SUNSUBSCRIBE": shard(command, index, port, &reply)
             case "UNSUBSCRIBE":
                 sessions[index].channels.removeAll { $0 == command[1] }
                 reply.pushHeader(3)
@@ -175,6 +183,66 @@ final class SimulatedRedis {
             }
         }
         sessions[index].send(reply.bytes)
+    }
+
+    // MARK: - Clusters
+
+    /// The master of a channel's slot.
+    func owner(of channel: String) -> UInt16 {
+        let slot = Int(HashSlot(of: Array(channel.utf8)).number)
+        return movedSlots[slot] ?? slots.first { $0.range.contains(slot) }?.port ?? 0
+    }
+
+    private func tellSlots(_ reply: inout RESPEncoder) {
+        guard !slots.isEmpty else {
+            return reply.simpleError("ERR This instance has cluster support disabled")
+        }
+        reply.arrayHeader(slots.count)
+        for (range, port) in slots {
+            reply.arrayHeader(3)
+            reply.integer(range.lowerBound)
+            reply.integer(range.upperBound)
+            reply.arrayHeader(3)
+            reply.bulkString("10.0.0.1")
+            reply.integer(Int(port))
+            reply.bulkString("id")
+        }
+    }
+
+    private func shard(
+        _ command: [String], _ index: Int, _ port: UInt16, _ reply: inout RESPEncoder
+    ) {
+        let channel = command[1]
+        let slot = Int(HashSlot(of: Array(channel.utf8)).number)
+        if let error = slotErrors[slot] { return reply.simpleError(error) }
+        // A replica takes subscriptions as well.
+        let owner = owner(of: channel)
+        guard owner == port || replicas.contains(port) else {
+            return reply.simpleError("MOVED \(slot) 10.0.0.1:\(owner)")
+        }
+        sessions[index].channels.removeAll { $0 == channel }
+        if command[0] == "SSUBSCRIBE" { sessions[index].channels.append(channel) }
+        sessions[index].isProbe = false
+        reply.pushHeader(3)
+        reply.bulkString(command[0].lowercased())
+        reply.bulkString(channel)
+        reply.integer(1)
+    }
+
+    /// Ends the subscriptions of a channel unasked, as a node that has given its slot away.
+    func withdraw(_ channel: String, at port: UInt16) {
+        for index in sessions.indices
+        where sessions[index].channels.contains(channel)
+            && sessions[index].connection.port == port && !sessions[index].connection.isClosed
+        {
+            sessions[index].channels.removeAll { $0 == channel }
+            var push = RESPEncoder(version: sessions[index].version)
+            push.pushHeader(3)
+            push.bulkString("sunsubscribe")
+            push.bulkString(channel)
+            push.integer(0)
+            sessions[index].send(push.bytes)
+        }
     }
 
     private func ping(_ command: [String], _ session: Session, _ reply: inout RESPEncoder) {
@@ -193,7 +261,7 @@ final class SimulatedRedis {
         for session in receivers {
             var message = RESPEncoder(version: session.version)
             message.pushHeader(3)
-            message.bulkString("message")
+            message.bulkString(slots.isEmpty ? "message" : "smessage")
             message.bulkString(channel)
             message.bulkString(payload)
             session.send(message.bytes)

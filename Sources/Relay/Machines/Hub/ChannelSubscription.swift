@@ -25,6 +25,8 @@ struct ChannelSubscription {
     var isQueued = false
     /// Whether Redis has refused to end it: it is kept, and its messages go to nobody.
     var cannotEnd = false
+    /// Whether it is to be ended where it is because it is to be had elsewhere.
+    var isMoving = false
     /// What it has said lately, where a page of it can resume.
     var stream: ResumeStream?
     /// Until when it is kept though no page hears it, for one that may come back.

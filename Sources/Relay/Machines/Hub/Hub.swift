@@ -207,7 +207,9 @@ struct Hub: ~Copyable {
     private func isToBeTold(_ id: SlotID) -> Bool {
         switch subscriptions[id].state {
         case .wanted: true
-        case .acknowledged: !subscriptions[id].isWanted && !subscriptions[id].cannotEnd
+        case .acknowledged:
+            subscriptions[id].isMoving
+                || !subscriptions[id].isWanted && !subscriptions[id].cannotEnd
         case .requested, .ending: false
         }
     }
@@ -247,13 +249,18 @@ struct Hub: ~Copyable {
     mutating func ended(_ id: SlotID) {
         guard contains(id), subscriptions[id].state == .ending else { return }
         subscriptions[id].state = .wanted
+        subscriptions[id].isMoving = false
         if !subscriptions[id].isWanted { remove(id) }
     }
+
+    /// The subscription, which is in force, is to be had elsewhere: it is ended where it is first.
+    mutating func move(_ id: SlotID) { subscriptions[id].isMoving = true }
 
     /// Redis refuses to end the subscription: it is kept.
     mutating func keeps(_ id: SlotID) {
         subscriptions[id].state = .acknowledged
         subscriptions[id].cannotEnd = true
+        subscriptions[id].isMoving = false
     }
 
     /// The subscription is in force no more.
@@ -262,6 +269,7 @@ struct Hub: ~Copyable {
         subscriptions[id].state = .wanted
         subscriptions[id].isQueued = false
         subscriptions[id].cannotEnd = false
+        subscriptions[id].isMoving = false
         guard subscriptions[id].isWanted else {
             remove(id)
             return .gone
@@ -274,6 +282,7 @@ struct Hub: ~Copyable {
 public enum RedisSubscriptions: String, Sendable, CaseIterable {
     /// Each WebSocket has a link of its own: a slow or stuck one touches nobody else.
     case dedicated
-    /// All WebSockets of an event loop share one link, and those of a channel one subscription.
+    /// All WebSockets of an event loop share one link, in a cluster one to each master, and those of a
+    /// channel one subscription.
     case shared
 }

@@ -7,6 +7,9 @@ import RESP
 ///     HELLO 3 [AUTH …] SETNAME …     refused: AUTH, CLIENT SETNAME in RESP2
 ///     [SELECT] [ROLE] SUBSCRIBE      in one piece
 ///
+/// At a node of a cluster `SSUBSCRIBE` has the place of `SUBSCRIBE` where the channel is a page's, and
+/// `CLUSTER SLOTS` where the slots are asked for.
+///
 /// Servers, proxies and managed services refuse `HELLO` in as many words as there are of them, so
 /// the words do not matter. Answers come in the order of the commands.
 struct Greeting {
@@ -21,7 +24,7 @@ struct Greeting {
 
     /// A command whose answer is awaited.
     enum Command: UInt8, Sendable {
-        case hello, auth, setName, select, role, subscribe
+        case hello, auth, setName, select, role, subscribe, slots
 
         var name: String {
             switch self {
@@ -31,6 +34,7 @@ struct Greeting {
             case .select: "SELECT"
             case .role: "ROLE"
             case .subscribe: "SUBSCRIBE"
+            case .slots: "CLUSTER SLOTS"
             }
         }
     }
@@ -92,11 +96,11 @@ struct Greeting {
                 isRefused = true
                 return .incomplete
             }
-            guard isHarmless(failure, for: purpose) else { return .failed(failure) }
+            guard isHarmless(failure, for: purpose, at: target) else { return .failed(failure) }
         } else if let failure = rejection(of: reply) {
             return .failed(failure)
         }
-        guard let next = next(after: awaited, at: target) else {
+        guard let next = next(after: awaited, for: purpose, at: target) else {
             return .accepted(isSubscribed: reply == nil)
         }
         if awaited == .hello || awaited == .setName {
@@ -117,10 +121,14 @@ struct Greeting {
     }
 
     /// Whether the link serves its purpose although the awaited command was refused.
-    private func isHarmless(_ failure: LinkFailure, for purpose: LinkPurpose) -> Bool {
+    private func isHarmless(
+        _ failure: LinkFailure, for purpose: LinkPurpose, at target: RedisTarget
+    ) -> Bool {
         switch (awaited, failure) {
         // The name is for people's eyes; a server that knows no names still serves.
         case (.setName, _): true
+        // A cluster has named its masters, and a replica of the slot has its messages too.
+        case (.role, .noPermission): target.isCluster
         // A user who may subscribe, though not to the probe's channel.
         case (.subscribe, .noPermission):
             (purpose == .probe || purpose == .shared) && failure.isAboutChannel
@@ -150,14 +158,16 @@ struct Greeting {
     // MARK: - Commands
 
     /// The command that is sent, and therefore answered, behind another.
-    private func next(after command: Command, at target: RedisTarget) -> Command? {
+    private func next(
+        after command: Command, for purpose: LinkPurpose, at target: RedisTarget
+    ) -> Command? {
         switch command {
         case .auth: .setName
         case .hello, .setName:
-            target.database == 0 ? next(after: .select, at: target) : .select
-        case .select: mustTellRole ? .role : .subscribe
-        case .role: .subscribe
-        case .subscribe: nil
+            target.database == 0 ? next(after: .select, for: purpose, at: target) : .select
+        case .select: mustTellRole ? .role : next(after: .role, for: purpose, at: target)
+        case .role: purpose == .topology ? .slots : .subscribe
+        case .subscribe, .slots: nil
         }
     }
 
@@ -167,7 +177,17 @@ struct Greeting {
     ) {
         if target.database != 0 { output.command(["SELECT", String(target.database)]) }
         if mustTellRole { output.command(["ROLE"]) }
-        output.command(bytes: [Array("SUBSCRIBE".utf8), purpose.channel])
+        guard purpose != .topology else { return output.command(["CLUSTER", "SLOTS"]) }
+        output.command(bytes: [Array(purpose.subscribeVerb(at: target).utf8), purpose.channel])
+    }
+}
+
+extension LinkPurpose {
+    /// The command that begins the link's own subscription. What a probe and a shared link subscribe to
+    /// for themselves has no slot: any node takes it.
+    func subscribeVerb(at target: RedisTarget) -> String {
+        if case .subscription = self, target.isCluster { return "SSUBSCRIBE" }
+        return "SUBSCRIBE"
     }
 }
 

@@ -6,6 +6,8 @@ enum LinkPurpose: Equatable, Sendable {
     case shared
     /// Tells whether Redis takes subscriptions, at start and for `/ready`.
     case probe
+    /// Asks a cluster where its slots are, at start and again and again.
+    case topology
 
     /// The channel that a probe and a shared link subscribe to first, if they may; nobody needs to
     /// publish there.
@@ -15,7 +17,7 @@ enum LinkPurpose: Equatable, Sendable {
     var channel: [UInt8] {
         switch self {
         case .subscription(let channel): channel
-        case .probe, .shared: Self.probeChannel
+        case .probe, .shared, .topology: Self.probeChannel
         }
     }
 }
@@ -46,8 +48,11 @@ enum LinkAction: Equatable, Sendable {
     case ended(SlotID)
     /// A shared link has the subscription of this channel no more, and nobody has asked for that.
     case withdrawn(channel: Range<Int>)
-    /// The user may not begin, or may not end, this subscription; the link goes on.
+    /// The user may not begin, or may not end, this subscription, or its slot is not the node's; the
+    /// link goes on.
     case refused(SlotID, LinkFailure)
+    /// A node has told again where the slots are: see ``ClusterInquiry/takeTopology()``.
+    case mapped
     /// The server leaves its probe without an answer: ask every link to it.
     case suspicious
     /// Something came that does no harm, and that people may want to know of.

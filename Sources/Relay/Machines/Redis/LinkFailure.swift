@@ -37,12 +37,22 @@ indirect enum LinkFailure: Equatable, Sendable {
     case tooManyClients
     /// Redis takes connections of its own machine alone (`DENIED`).
     case protectedMode
-    /// The server is not the master that Sentinel names: not yet, or no longer.
+    /// The server is not the master that Sentinel or a cluster's node names: not yet, or no longer.
     case notMaster
     /// The Sentinels that answered do not know the service.
     case unknownService(String)
     /// No Sentinel has named a master; this was the last reason, or the one that says most.
     case sentinel(LinkFailure)
+    /// The channel's slot is another node's (`MOVED`).
+    case moved(ClusterRedirection)
+    /// The node has ended the subscription: its slot has gone to another.
+    case slotLeft
+    /// Nobody serves the channel's slot (`CLUSTERDOWN`); the node's words.
+    case slotUnserved(String)
+    /// The server is no cluster.
+    case noCluster
+    /// No node of the cluster can be asked; this was the last reason, or the one that says most.
+    case nodes(LinkFailure)
     /// Redis refused the user or password (`WRONGPASS`).
     case wrongPassword
     /// The server refused `AUTH` for another reason, which is said without its own words: they may
@@ -87,9 +97,9 @@ indirect enum LinkFailure: Equatable, Sendable {
     var isFatalAtStart: Bool {
         switch self {
         case .wrongPassword, .authRefused, .passwordMissing, .noPermission, .badDatabase,
-            .certificate:
+            .certificate, .noCluster:
             true
-        case .sentinel(let failure): failure.isFatalAtStart
+        case .sentinel(let failure), .nodes(let failure): failure.isFatalAtStart
         default: false
         }
     }
@@ -98,13 +108,18 @@ indirect enum LinkFailure: Equatable, Sendable {
     init(reply: String, to command: String) {
         switch reply.prefix(while: { $0 != " " }) {
         case "LOADING": self = .loading
-        case "BUSY", "TRYAGAIN", "MASTERDOWN": self = .busy
+        case "BUSY", "TRYAGAIN", "MASTERDOWN", "ASK": self = .busy
+        case "CLUSTERDOWN": self = .slotUnserved(reply)
         case "WRONGPASS": self = .wrongPassword
         case "NOAUTH": self = .passwordMissing
         case "NOPERM": self = .noPermission(reply)
         case "DENIED": self = .protectedMode
         default:
-            if reply.contains("max number of clients") {
+            if let redirection = ClusterRedirection(reply) {
+                self = .moved(redirection)
+            } else if reply.contains("cluster support disabled") {
+                self = .noCluster
+            } else if reply.contains("max number of clients") {
                 self = .tooManyClients
             } else if command == "SELECT" {
                 self = .badDatabase(reply)
@@ -153,7 +168,16 @@ indirect enum LinkFailure: Equatable, Sendable {
     /// Whether a refusal of `SUBSCRIBE` is one of the channel, and not of the command.
     var isAboutChannel: Bool {
         guard case .noPermission(let reply) = self else { return false }
-        return !reply.lowercased().contains("'subscribe' command")
+        let text = reply.lowercased()
+        return !text.contains("'subscribe' command") && !text.contains("'ssubscribe' command")
+    }
+
+    /// Whether the channel is to be had elsewhere, or soon, and the link need not be blamed.
+    var isOfSlot: Bool {
+        switch self {
+        case .moved, .slotLeft, .slotUnserved, .busy: true
+        default: false
+        }
     }
 
     /// Whether the server is to be told why by an alert of TLS.
@@ -184,6 +208,10 @@ indirect enum LinkFailure: Equatable, Sendable {
         case .notMaster: "not_master"
         case .unknownService: "unknown_service"
         case .sentinel(let failure): failure.isFatalAtStart ? failure.cause : "sentinel"
+        case .moved, .slotLeft: "moved"
+        case .slotUnserved: "slot_unserved"
+        case .noCluster: "no_cluster"
+        case .nodes(let failure): failure.cause
         case .wrongPassword: "wrong_password"
         case .authRefused: "auth_refused"
         case .passwordMissing: "password_missing"
@@ -226,9 +254,17 @@ extension LinkFailure: CustomStringConvertible {
         case .loading: "Redis is loading its data set"
         case .busy: "Redis is busy"
         case .tooManyClients: "Redis has reached its maximum number of clients"
-        case .notMaster: "the server is not, or no longer, the master that Sentinel names"
+        case .notMaster:
+            "the server is not, or no longer, the master that Sentinel or the cluster names"
         case .unknownService(let name): "no Sentinel knows the service \(name)"
         case .sentinel(let failure): "no Sentinel has named a master: \(failure)"
+        case .moved(let redirection):
+            "slot \(redirection.slot.number) of the cluster is another node's (MOVED)"
+        case .slotLeft: "the node has ended the subscription: its slot is another node's"
+        case .slotUnserved(let reply): "nobody serves the channel's slot: \(reply)"
+        case .noCluster:
+            "the server is no cluster (cluster-enabled no): redis:// is meant, or another address"
+        case .nodes(let failure): "no node of the cluster can be asked: \(failure)"
         case .protectedMode:
             "Redis is in protected mode and takes connections of its own machine alone"
         case .wrongPassword: "Redis refused the user or password (WRONGPASS)"

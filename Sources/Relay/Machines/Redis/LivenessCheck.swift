@@ -152,6 +152,14 @@ struct LivenessCheck {
         asked(now: now)
     }
 
+    /// Asks a node of a cluster where the slots are: who answers lives.
+    mutating func ask(
+        _ inquiry: ClusterInquiry, now: Instant, output: inout RESPEncoder
+    ) {
+        inquiry.ask(now: now, output: &output)
+        asked(now: now)
+    }
+
     private mutating func asked(now: Instant) {
         lastQuestionAt = now
         suspicionDue = .never

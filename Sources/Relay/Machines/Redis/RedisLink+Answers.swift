@@ -56,7 +56,7 @@ extension RedisLink {
         case .master(let endpoint)?:
             note(.answered)
             namingSentinel = query?.index
-            master = endpoint
+            node = endpoint
             query = nil
             return resolve(host: endpoint.host, port: endpoint.port, now: now)
         }
@@ -80,8 +80,13 @@ extension RedisLink {
     ) -> LinkAction? {
         switch state {
         case .greeting:
+            if greeting.awaited == .slots, let reply, !reply.isError,
+                let failure = inquiry?.learn(reply)
+            {
+                return failed(failure, now: now)
+            }
             switch greeting.answered(reply, for: purpose, at: target, output: &output) {
-            case .failed(let failure): return .failed(failure)
+            case .failed(let failure): return failed(failure, now: now)
             case .incomplete:
                 awaitAnswer(now: now)
                 return nil
@@ -90,6 +95,7 @@ extension RedisLink {
                 return .live
             }
         case .live:
+            if let reply, purpose == .topology { return answeredSlots(reply, now: now) }
             return purpose == .shared ? answeredWhileShared(reply) : answeredWhileLive(reply)
         case .unsubscribing:
             // A user who may not unsubscribe: the end of the connection does it as well.
@@ -104,10 +110,20 @@ extension RedisLink {
         subscription.isAcknowledged = isSubscribed
         if !greeting.isRESP2 { hello = .answered }
         note(.answered)
-        isRenewing = false
+        settle()
+    }
+
+    /// Takes the answer to the question where the slots are.
+    private mutating func answeredSlots(_ reply: RESPValue, now: Instant) -> LinkAction? {
+        guard liveness.isAsking else { return nil }
+        liveness.end()
         stateDeadline = .never
-        failedAttempts = 0
-        backoff.reset()
+        if reply.isError {
+            return failed(LinkFailure(reply: reply.string ?? "", to: "CLUSTER SLOTS"), now: now)
+        }
+        if let failure = inquiry?.learn(reply) { return failed(failure, now: now) }
+        inquiry?.answered()
+        return .mapped
     }
 
     /// Takes the answer to what a quiet link has asked, or one that nobody waits for.
@@ -144,12 +160,16 @@ extension RedisLink {
         }
         guard subscription.isOwn(name) else { return nil }
         if state == .unsubscribing { return .unsubscribed }
-        return .failed(.protocolError("Redis ended the subscription"))
+        return .failed(
+            target.isCluster ? .slotLeft : .protocolError("Redis ended the subscription"))
     }
 
     /// Takes a reply on a shared link: that to `PING`, or an error, which may be about any command.
     private mutating func answeredWhileShared(_ reply: RESPValue?) -> LinkAction? {
         let text = reply?.isError == true ? reply?.string ?? "" : nil
+        if let text, !openCommands.isNext(about: LinkFailure(reply: text, to: "SUBSCRIBE")) {
+            return nil
+        }
         switch openCommands.next {
         case .ping?:
             openCommands.answered()
@@ -159,7 +179,8 @@ extension RedisLink {
             guard let text else { return nil }
             openCommands.answered()
             let failure = LinkFailure(reply: text, to: "SUBSCRIBE")
-            return failure.isAboutChannel ? .refused(id, failure) : .failed(failure)
+            return failure.isAboutChannel || target.isCluster && failure.isOfSlot
+                ? .refused(id, failure) : .failed(failure)
         case .unsubscribe(let id, _)?:
             guard let text else { return nil }
             openCommands.answered()
@@ -176,14 +197,16 @@ extension RedisLink {
     mutating func subscribe(
         _ id: SlotID, to channel: [UInt8], now: Instant, output: inout RESPEncoder
     ) {
-        request(.subscribe(id, channel: channel), "SUBSCRIBE", channel, now, &output)
+        let verb = target.isCluster ? "SSUBSCRIBE" : "SUBSCRIBE"
+        request(.subscribe(id, channel: channel), verb, channel, now, &output)
     }
 
     /// Asks Redis for the messages of a channel no more; ``takesRequests`` must say so.
     mutating func unsubscribe(
         _ id: SlotID, from channel: [UInt8], now: Instant, output: inout RESPEncoder
     ) {
-        request(.unsubscribe(id, channel: channel), "UNSUBSCRIBE", channel, now, &output)
+        let verb = target.isCluster ? "SUNSUBSCRIBE" : "UNSUBSCRIBE"
+        request(.unsubscribe(id, channel: channel), verb, channel, now, &output)
     }
 
     /// Sends a command. What is open already keeps its deadline: a link that is deaf must not be
@@ -201,6 +224,8 @@ extension RedisLink {
     mutating func ask(now: Instant, output: inout RESPEncoder) {
         if subscription.isAskedFor {
             liveness.subscribe(subscription.channel, now: now, output: &output)
+        } else if let inquiry {
+            liveness.ask(inquiry, now: now, output: &output)
         } else {
             liveness.ping(now: now, output: &output)
             if purpose == .shared { openCommands.sent(.ping) }

@@ -22,7 +22,9 @@ import RESP
 ///     any other      failure or timeout           backingOff, or givenUp
 ///     backingOff     the delay is over            waiting
 ///
-/// Where Sentinels are to name the server, a ``SentinelQuery`` comes first, at every attempt.
+/// Where Sentinels are to name the server, a ``SentinelQuery`` comes first, at every attempt. In a cluster
+/// the shell names the node, as one has told it to a link whose purpose is ``LinkPurpose/topology``
+/// (``ClusterInquiry``).
 ///
 /// A probe that ends while it is idle (Redis's `timeout`) answers until it could not be made again.
 ///
@@ -37,6 +39,9 @@ struct RedisLink: ~Copyable {
     static let handshakeLimit = Nanoseconds.seconds(5)
     /// The longest wait for the answer of a name look-up.
     static let lookUpLimit = Nanoseconds.seconds(10)
+
+    /// How often in a row a link is spared its back-off.
+    static let hasteningLimit: UInt8 = 5
 
     enum State: Equatable, Sendable {
         case waiting, resolving, dialing, securing, asking, greeting, live, unsubscribing
@@ -54,6 +59,13 @@ struct RedisLink: ~Copyable {
     var parser: PubSubParser
     /// The host that was last looked up, with its port.
     private var host = ""
+    /// The question where the slots are, of a link that asks it.
+    let inquiry: ClusterInquiry?
+    /// The node of a cluster that is to be dialed, or was last; or the server that a Sentinel has named.
+    var node: RedisEndpoint?
+    /// How often the link was spared its back-off since it was last live.
+    private var hastenings: UInt8 = 0
+    private var namingPlace: UInt8?
     /// The address that was last connected to: that of the server where the link is live.
     private(set) var server: SocketAddress?
     /// What became of addresses, until it is taken.
@@ -72,10 +84,6 @@ struct RedisLink: ~Copyable {
     var openCommands = OpenCommands()
     /// The question for the master, until it is answered.
     var query: SentinelQuery?
-    /// The place in the URL of the Sentinel that has named the present server.
-    var namingSentinel: Int?
-    /// The present server as that Sentinel named it.
-    var master: SentinelService.Endpoint?
     /// When the present state, or the awaited command, is given up.
     var stateDeadline = Instant.never
 
@@ -84,8 +92,9 @@ struct RedisLink: ~Copyable {
         subscription = Subscription(purpose: purpose)
         backoff = Backoff(seed: seed)
         liveness = LivenessCheck(
-            configuration.settings, isProbe: purpose == .probe, seed: seed)
+            configuration.settings, isProbe: subscription.isProbe, seed: seed)
         parser = PubSubParser(settings: configuration.settings)
+        inquiry = purpose == .topology ? ClusterInquiry(seed: seed) : nil
     }
 
     var settings: Settings { configuration.settings }
@@ -93,6 +102,18 @@ struct RedisLink: ~Copyable {
 
     /// What the link is for.
     var purpose: LinkPurpose { subscription.purpose }
+
+    /// Whether no page hears anything of it.
+    var isProbe: Bool { subscription.isProbe }
+
+    /// The place in the URL of the Sentinel that has named the present server.
+    var namingSentinel: Int? {
+        get { namingPlace.map(Int.init) }
+        set { namingPlace = newValue.map { UInt8(truncatingIfNeeded: $0) } }
+    }
+
+    /// The present server as a Sentinel has named it.
+    var master: SentinelService.Endpoint? { namingSentinel == nil ? nil : node }
 
     var isLive: Bool { state == .live }
 
@@ -119,7 +140,8 @@ struct RedisLink: ~Copyable {
         case .live:
             min(
                 isAwaiting ? stateDeadline : .never,
-                liveness.isAsking ? .never : liveness.nextQuestion)
+                liveness.isAsking
+                    ? .never : min(liveness.nextQuestion, inquiry?.nextQuestion ?? .never))
         case .dialing: min(stateDeadline, race.nextBegin)
         default: stateDeadline
         }
@@ -136,9 +158,11 @@ struct RedisLink: ~Copyable {
     // MARK: - Making the connection
 
     /// The dial gate lets the link through; `configuration` is in force from now on, and
-    /// `firstSentinel` is the place of the one to ask first.
+    /// `firstSentinel` is the place of the one to ask first, and `nodes` are those of a cluster that are
+    /// dialed until one answers: for a channel the master of its slot.
     mutating func begin(
-        configuration: SharedSettings, firstSentinel: Int = 0, now: Instant
+        configuration: SharedSettings, firstSentinel: Int = 0, nodes: [RedisEndpoint] = [],
+        now: Instant
     ) -> LinkAction {
         self.configuration = configuration
         dials += 1
@@ -158,7 +182,18 @@ struct RedisLink: ~Copyable {
             let query = SentinelQuery(service: service, first: firstSentinel)
             self.query = query
             return resolve(host: query.sentinel.host, port: query.sentinel.port, now: now)
+        case .cluster:
+            guard let first = nodes.first else {
+                return .failed(.slotUnserved("no master is known"))
+            }
+            inquiry?.begin(at: nodes)
+            return resolve(first, now: now)
         }
+    }
+
+    private mutating func resolve(_ node: RedisEndpoint, now: Instant) -> LinkAction {
+        self.node = node
+        return resolve(host: node.host, port: node.port, now: now)
     }
 
     mutating func resolve(host: String, port: UInt16, now: Instant) -> LinkAction {
@@ -183,7 +218,11 @@ struct RedisLink: ~Copyable {
     private mutating func dial(_ addresses: [SocketAddress], now: Instant) -> LinkAction {
         race = AddressRace(addresses)
         state = .dialing
-        stateDeadline = now + (query == nil ? Self.dialLimit : SentinelQuery.dialLimit)
+        let limit =
+            query != nil
+            ? SentinelQuery.dialLimit
+            : inquiry == nil ? Self.dialLimit : ClusterInquiry.dialLimit
+        stateDeadline = now + limit
         guard let address = race.begin(now: now) else {
             return failed(.nameLookup("no address"), now: now)
         }
@@ -198,8 +237,18 @@ struct RedisLink: ~Copyable {
         return race.isLost ? failed(LinkFailure(error), now: now) : .none
     }
 
-    /// What follows a failure on the way: the next Sentinel, if one is left to be asked.
+    /// What follows a failure on the way: the next Sentinel, or the next node of a cluster, if one is left
+    /// to be asked.
     mutating func failed(_ failure: LinkFailure, now: Instant) -> LinkAction {
+        if inquiry != nil {
+            guard inquiry?.advance(after: failure) == true, let next = inquiry?.node else {
+                return .failed(inquiry?.outcome ?? failure)
+            }
+            // One that was live has not failed as long as another node may answer.
+            isRenewing = isAnswering
+            liveness.end()
+            return resolve(next, now: now)
+        }
         guard query != nil else { return .failed(failure) }
         guard query?.advance(after: failure) == true, let next = query?.sentinel else {
             return .failed(query?.outcome ?? failure)
@@ -212,7 +261,7 @@ struct RedisLink: ~Copyable {
     /// `unparsed` is the number of received bytes that are not consumed.
     mutating func lost(_ error: SystemError?, unparsed: Int, now: Instant) -> LinkAction {
         let isEnd = error == nil || error == .connectionReset || error == .brokenPipe
-        if isReceiving, isEnd, unparsed > 0 || !parser.isBetweenValues {
+        if isReceiving, isEnd, inquiry == nil, unparsed > 0 || !parser.isBetweenValues {
             return .failed(.outputBuffer)
         }
         if isIdleProbe(now: now) { return renew(now: now) }
@@ -223,7 +272,7 @@ struct RedisLink: ~Copyable {
         }
         if isFirstWord, isEnd, !target.usesTLS { return failed(.closedAtGreeting, now: now) }
         if state == .securing, isEnd {
-            return .failed(.tls("the server closed the connection in the handshake"))
+            return failed(.tls("the server closed the connection in the handshake"), now: now)
         }
         guard let error else { return failed(.closedByRedis, now: now) }
         return failed(error == .timedOut ? .unacknowledged : LinkFailure(error), now: now)
@@ -264,13 +313,22 @@ struct RedisLink: ~Copyable {
         // The link itself has just found it out, where it dials once more for that.
         if self.hello != .closesConnection || server != address { self.hello = hello }
         server = address
-        guard target.usesTLS, case .tcp(let host, _) = target.address else {
+        guard target.usesTLS, let host = serverName else {
             greet(now: now, output: &output)
             return .none
         }
         state = .securing
         stateDeadline = now + Self.handshakeLimit
         return .secure(host: host)
+    }
+
+    /// The name that the server's certificate is to have; nil where it has none.
+    private var serverName: String? {
+        switch target.address {
+        case .tcp(let host, _): host
+        case .cluster: node?.host
+        case .unix, .sentinel: nil
+        }
     }
 
     /// The TLS handshake is done: the greeting goes out.
@@ -287,7 +345,8 @@ struct RedisLink: ~Copyable {
         guard query == nil else { return askSentinel(now: now, output: &output) }
         state = .greeting
         greeting = Greeting(
-            mustTellRole: namingSentinel != nil, isRESP2: hello == .closesConnection)
+            mustTellRole: namingSentinel != nil || target.isCluster && inquiry == nil,
+            isRESP2: hello == .closesConnection)
         greeting.begin(at: target, output: &output)
         awaitAnswer(now: now)
     }
@@ -312,7 +371,8 @@ struct RedisLink: ~Copyable {
     mutating func unsubscribe(now: Instant, output: inout RESPEncoder) -> Bool {
         guard case .subscription = purpose, state == .live else { return false }
         state = .unsubscribing
-        output.command(bytes: [Array("UNSUBSCRIBE".utf8), subscription.channel])
+        let verb = target.isCluster ? "SUNSUBSCRIBE" : "UNSUBSCRIBE"
+        output.command(bytes: [Array(verb.utf8), subscription.channel])
         awaitAnswer(now: now)
         return true
     }
@@ -357,17 +417,17 @@ struct RedisLink: ~Copyable {
             return race.begin(now: now).map { .dial($0) } ?? .none
         case .securing:
             note(.silent)
-            return .failed(.handshakeTimeout)
+            return failed(.handshakeTimeout, now: now)
         case .asking:
             note(.silent)
             return failed(.timeout(command: "SENTINEL"), now: now)
         case .greeting:
             note(.silent)
-            return .failed(.timeout(command: greeting.awaited.name))
+            return failed(.timeout(command: greeting.awaited.name), now: now)
         case .unsubscribing:
             return .failed(.timeout(command: "UNSUBSCRIBE"))
         case .live:
-            guard !isAwaiting || now < stateDeadline else { return .failed(.stalled) }
+            guard !isAwaiting || now < stateDeadline else { return failed(.stalled, now: now) }
             if subscription.isProbe, namingSentinel != nil { return renew(now: now) }
             let wasAwaiting = isAwaiting
             ask(now: now, output: &output)
@@ -394,5 +454,26 @@ struct RedisLink: ~Copyable {
         state = .backingOff
         stateDeadline = now + wait.delay
         return .retry(wait, failed: failedAttempts)
+    }
+
+    /// The link need not wait any longer: what it has failed for is mended, as far as is known. False where
+    /// that was said too often without its becoming live.
+    mutating func hasten() -> Bool {
+        guard state == .backingOff, hastenings < Self.hasteningLimit else { return false }
+        hastenings += 1
+        failedAttempts -= 1
+        state = .waiting
+        stateDeadline = .never
+        return true
+    }
+
+    /// The link is live: what was counted against it is forgotten.
+    mutating func settle() {
+        isRenewing = false
+        stateDeadline = .never
+        failedAttempts = 0
+        hastenings = 0
+        backoff.reset()
+        inquiry?.answered()
     }
 }

@@ -8,7 +8,7 @@ struct Subscription {
     var isAcknowledged = false
 
     /// Whether the link is a probe: nobody is there to get its messages.
-    var isProbe: Bool { purpose == .probe }
+    var isProbe: Bool { purpose == .probe || purpose == .topology }
 
     /// The name of the channel.
     var channel: [UInt8] { purpose.channel }
@@ -20,12 +20,12 @@ struct Subscription {
     /// Whether it is the name of the channel that was subscribed to.
     func isOwn(_ name: Span<UInt8>) -> Bool { name.isEqual(to: channel) }
 
-    /// Whether the value is a message of a kind of subscription that no link makes.
+    /// Whether the value is a message of a kind of subscription that the link does not make.
     static func isForeignMessage(_ value: RESPValue) -> Bool {
         guard value.kind == .push || value.kind == .array else { return false }
         var parts = value.children
         let kind = parts.next()?.string
-        return kind == "pmessage" || kind == "smessage"
+        return kind == "pmessage" || kind == "smessage" || kind == "message"
     }
 }
 
@@ -61,6 +61,19 @@ struct OpenCommands {
     /// The command that the next answer is for.
     var next: Command? { commands.first }
 
+    /// Whether an error that names a slot may be the answer to the next command.
+    ///
+    /// A node that gives a slot away ends its subscriptions unasked, and what was open for one of them
+    /// has then two answers: such a push, and an error.
+    func isNext(about failure: LinkFailure) -> Bool {
+        guard case .moved(let redirection) = failure else { return true }
+        switch commands.first {
+        case .subscribe(_, let channel), .unsubscribe(_, let channel):
+            return HashSlot(of: channel) == redirection.slot
+        case .ping, nil: return false
+        }
+    }
+
     /// The connection is another: nothing is open on it.
     mutating func removeAll() { commands.removeAll() }
 }
@@ -78,6 +91,8 @@ extension Span<UInt8> {
 extension PubSubParser {
     /// Makes a parser of what Redis sends on a new connection.
     init(settings: Settings) {
-        self.init(limits: RESPLimits(payloadSize: settings.maxPayloadSize))
+        self.init(
+            limits: RESPLimits(payloadSize: settings.maxPayloadSize),
+            isSharded: settings.redis.isCluster)
     }
 }

@@ -29,6 +29,12 @@ struct LinkEntry: ~Copyable {
     var lastCause = ""
     /// The TLS connection over the socket, where there is one.
     var tls: TLSSession?
+
+    /// The master of a cluster that it goes to, where that is known: the link that asks for the topology
+    /// goes to any node.
+    var node: RedisEndpoint? {
+        machine.target.isCluster && machine.purpose != .topology ? machine.node : nil
+    }
 }
 
 /// The subscriptions that a link carries.
@@ -57,7 +63,9 @@ enum LinkEvent {
     /// Redis has acknowledged a subscription of a shared link.
     case acknowledged(SlotID, on: SlotID)
     /// Redis has ended a subscription of a shared link, as it was asked to.
-    case ended(SlotID)
+    case ended(SlotID, on: SlotID)
+    /// A node of the cluster has told where the slots are.
+    case mapped(ClusterView.News)
     /// Redis refuses to begin, or to end, a subscription of a shared link.
     case refused(SlotID, LinkFailure, on: SlotID)
     /// What the link carries is in force no more. Messages may be missing since then, when the last

@@ -12,17 +12,23 @@ extension LinkShell where S: ~Copyable {
     mutating func openGate(absent: [Bool], _ context: inout LoopContext<S>) {
         while let id = gate.next(
             at: context.loop.boot, absent: absent,
-            isWanted: { entries.contains($0) && entries[$0].machine.state == .waiting })
+            isWanted: { link in
+                guard entries.contains(link), entries[link].machine.state == .waiting else {
+                    return false
+                }
+                return entries[link].node.map { cluster.dials.admits(link, to: $0) } ?? true
+            })
         {
             refreshAccess(&context)
             entries[id].isDialing = true
-            if entries[id].machine.dials > 0, entries[id].machine.purpose != .probe {
+            if let node = entries[id].node { cluster.dials.began(at: node) }
+            if entries[id].machine.dials > 0, !entries[id].machine.isProbe {
                 context.metrics.redisReconnects += 1
                 context.metrics.redisReconnectsByCause[entries[id].lastCause, default: 0] += 1
             }
             let action = entries[id].machine.begin(
                 configuration: context.configuration, firstSentinel: firstSentinel,
-                now: context.loop.now)
+                nodes: nodes(for: id, context), now: context.loop.now)
             perform(action, on: id, &context)
             if contains(id) { arm(id, &context) }
         }
@@ -36,6 +42,7 @@ extension LinkShell where S: ~Copyable {
         guard entries[id].isDialing else { return }
         entries[id].isDialing = false
         gate.finished()
+        endNodeDial(id)
     }
 
     /// The look-up of a link's host has ended.
@@ -118,6 +125,8 @@ extension LinkShell where S: ~Copyable {
         case .unchanged: break
         case .changed(let access) where access.redis.usesTLS && tls == nil:
             logRefusal("the URL asks for TLS, which takes a restart", context)
+        case .changed(let access) where access.redis.isCluster != context.isCluster:
+            logRefusal("the URL is that of a cluster or no more, which takes a restart", context)
         case .changed(let access):
             guard access != RedisAccess(context.settings) else { return }
             takeUp(access, &context)

@@ -32,7 +32,7 @@ extension LinkShell where S: ~Copyable {
         entries[id].lastCause = failure.cause
         context.metrics.redisLinkFailures[failure.cause, default: 0] += 1
         entries[id].requests.removeAll()
-        tell(.lost(id, since: entries[id].confirmedAt))
+        tell(.lost(id, since: lossBegan(on: id, context)))
         suspectServer(of: id, after: failure, &context)
         // An alert of TLS that says why is to arrive.
         disconnect(id, reset: !failure.isOfTLS, &context)
@@ -45,7 +45,7 @@ extension LinkShell where S: ~Copyable {
         _ id: SlotID, _ event: String, _ failure: LinkFailure,
         _ context: inout LoopContext<S>
     ) {
-        let isProbe = entries[id].machine.purpose == .probe
+        let isProbe = entries[id].machine.isProbe
         let isStarting = isProbe && context.phase == .starting
         let redis = context.settings.redis
         if isStarting, failure.isFatalAtStart {
@@ -64,6 +64,7 @@ extension LinkShell where S: ~Copyable {
                     "attempt": .stringConvertible(failed),
                 ], context)
             arm(id, &context)
+            noteFailureOfNode(failure, of: id, &context)
         case .giveUp(let attempts):
             if isStarting {
                 return tell(
@@ -78,7 +79,7 @@ extension LinkShell where S: ~Copyable {
 
     /// What a failure of the link is called: the words of the service that this one replaces.
     private func failureEvent(of id: SlotID) -> String {
-        if entries[id].machine.purpose == .probe { return "redis unavailable, retrying" }
+        if entries[id].machine.isProbe { return "redis unavailable, retrying" }
         return entries[id].machine.isLive ? "redis stream interrupted" : "redis subscribe failed"
     }
 

@@ -8,16 +8,15 @@ extension LinkShell where S: ~Copyable {
         let interval = context.settings.redisPingInterval
         let patience = LivenessCheck.patience(links: entries.count, interval: interval)
         // A loop has a probe of its own as soon as its links are so many.
-        if probe == nil, patience > interval, context.phase == .serving,
+        if probe == nil, !context.isCluster, patience > interval, context.phase == .serving,
             !context.settings.gapNotices
         {
             openProbe(&context)
         }
-        let isVouchedFor =
-            probe.map { probe in
-                contains(probe) && entries[probe].machine.isAnswering
-                    && entries[probe].machine.server == entries[id].machine.server
-            } ?? false
+        let isVouchedFor = probes(context).contains { probe in
+            entries[probe].machine.isAnswering
+                && entries[probe].machine.server == entries[id].machine.server
+        }
         entries[id].machine.liveness.setPatience(isVouchedFor ? patience : interval)
     }
 

@@ -12,9 +12,11 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
     var attempts = Slab<DialAttempt>()
     var gate: LoopGate
     let gateTimer: TimerID
-    /// The link that all subscriptions share, where they do.
-    private var shared: SlotID?
-    /// The link that tells whether Redis answers.
+    /// The links that subscriptions share, where they do.
+    private var shared = SharedLinks()
+    /// What is known of the cluster, where Redis is one.
+    var cluster: ClusterView
+    /// The link that tells whether Redis answers, or asks a cluster where its slots are.
     var probe: SlotID?
     /// The place in the URL of the Sentinel that is asked first: the one that last named a master.
     var firstSentinel = 0
@@ -41,6 +43,10 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
 
     init(tls: TLSContext?, _ context: inout LoopContext<S>) {
         self.tls = tls
+        cluster = ClusterView(
+            concurrency: context.settings.redisDialConcurrency,
+            loops: context.place.share.loops.count,
+            seed: context.isCluster ? context.loop.sys.random() : 0)
         gate = LoopGate(context.place)
         gateTimer = context.loop.makeTimer(token: Token(.gate))
     }
@@ -68,7 +74,8 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
 
     /// Makes a link; it dials when the gate lets it through.
     mutating func open(
-        _ purpose: LinkPurpose, carries: Carried, _ context: inout LoopContext<S>
+        _ purpose: LinkPurpose, carries: Carried, at node: RedisEndpoint? = nil,
+        _ context: inout LoopContext<S>
     ) -> SlotID {
         let seed = context.loop.sys.random()
         let number = context.place.share.nextLinkNumber()
@@ -79,21 +86,32 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
                 number: number, socket: context.loop.makeSocket(token: Token(.link, id)),
                 carries: carries)
         }
-        gate.enqueue(id)
+        entries[id].machine.node = node
+        enqueue(id, context)
         return id
     }
 
-    /// The link that all subscriptions share.
-    mutating func sharedLink(_ context: inout LoopContext<S>) -> SlotID {
-        if let shared, contains(shared) { return shared }
-        let link = open(.shared, carries: .many, &context)
-        shared = link
+    /// The link that all subscriptions share, in a cluster those of one node.
+    mutating func sharedLink(
+        to node: RedisEndpoint?, _ context: inout LoopContext<S>
+    ) -> SlotID {
+        if let link = shared.link(to: node) { return link }
+        let link = open(.shared, carries: .many, at: node, &context)
+        shared.insert(link, to: node)
         return link
+    }
+
+    /// The shared links to nodes of a cluster that are no masters any more.
+    func linksToFormerMasters() -> [SlotID] {
+        shared.all.filter { node, _ in
+            node.map { !cluster.topology.masters.contains($0) } ?? false
+        }.map(\.link)
     }
 
     /// Opens the loop's probe.
     mutating func openProbe(_ context: inout LoopContext<S>) {
-        probe = open(.probe, carries: .nothing, &context)
+        let purpose = context.isCluster ? LinkPurpose.topology : .probe
+        probe = open(purpose, carries: .nothing, &context)
     }
 
     /// Closes a link and forgets it.
@@ -103,6 +121,7 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
     mutating func close(_ id: SlotID, _ context: inout LoopContext<S>) {
         if trace != nil { traceEnd(of: id, &context) }
         endDial(id)
+        shared.remove(id)
         abandonAttempts(of: id, &context)
         context.loop.release(&entries[id].socket, reset: true)
         entries.remove(id)
@@ -217,10 +236,11 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
                 return tell(.acknowledged(subscription, on: id))
             case .ended(let subscription):
                 wake(id, &context)
-                return tell(.ended(subscription))
+                return tell(.ended(subscription, on: id))
             case .refused(let subscription, let failure):
                 wake(id, &context)
                 return tell(.refused(subscription, failure, on: id))
+            case .mapped: return mapped(by: id, &context)
             case .unsubscribed: return tell(.unsubscribed(id))
             case .failed(let failure): return failed(id, failure, &context)
             }
@@ -243,11 +263,12 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
             history.note(entries[id].machine.hello, of: server, now: context.loop.now)
         }
         if let index = entries[id].machine.namingSentinel { firstSentinel = index }
-        guard entries[id].machine.purpose == .probe else { return tell(.live(id)) }
+        guard entries[id].machine.isProbe else { return tell(.live(id)) }
         probeIsLive(id, &context)
         if context.phase == .starting {
             tell(.redisAnswers(dials: entries[id].machine.dials))
         }
+        mapped(by: id, &context)
     }
 
     private mutating func probeIsLive(_ id: SlotID, _ context: inout LoopContext<S>) {
@@ -255,6 +276,7 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
         if entries[id].server != entries[id].machine.server {
             entries[id].server = entries[id].machine.server
             var metadata: Logger.Metadata = ["url": "\(context.settings.redis)"]
+            if let node = entries[id].node { metadata["node"] = "\(node)" }
             if let server = entries[id].server { metadata["address"] = "\(server)" }
             context.log.redis.info("redis answers", metadata: metadata)
         }
@@ -298,7 +320,7 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
         perform(action, on: id, &context)
         guard contains(id) else { return }
         if !wasWaiting, action == .none, entries[id].machine.state == .waiting {
-            gate.enqueue(id)
+            enqueue(id, context)
         }
         arm(id, &context)
     }
@@ -315,7 +337,11 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
     /// What a line about a link names.
     func metadata(of id: SlotID) -> Logger.Metadata {
         var metadata: Logger.Metadata = ["link": .stringConvertible(entries[id].number)]
+        if entries[id].machine.target.isCluster, let node = entries[id].machine.node {
+            metadata["node"] = "\(node)"
+        }
         switch entries[id].machine.purpose {
+        case .topology: metadata["topology"] = .stringConvertible(true)
         case .probe: metadata["probe"] = .stringConvertible(true)
         case .shared: metadata["shared"] = .stringConvertible(true)
         case .subscription(let bytes):

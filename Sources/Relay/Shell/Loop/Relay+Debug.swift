@@ -111,7 +111,7 @@ extension Relay where S: ~Copyable {
         var row = LinkRow(place: cursor)
         let subscriptions = carried(by: id)
         row.number = links.entries[id].number
-        row.isProbe = links.entries[id].machine.purpose == .probe
+        row.isProbe = links.entries[id].machine.isProbe
         row.channels = subscriptions.prefix(LinkRow.channelLimit).map {
             String(decoding: hub[$0].channel, as: UTF8.self)
         }

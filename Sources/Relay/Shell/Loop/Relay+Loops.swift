@@ -18,6 +18,9 @@ extension Relay where S: ~Copyable {
         case .makeRoom(let age): clients.makeRoom(olderThan: age, &context)
         case .redisAnswers: if phase == .starting { context.phase = .serving }
         case .master(let master): links.leaveOthers(than: master, &context)
+        case .topology(let topology, let askedAt):
+            links.learn(topology, askedAt: askedAt, &context)
+        case .topologyWanted: links.wantTopology(&context)
         case .credentials(let access): links.takeUp(access, &context)
         case .settings(let settings): apply(settings)
         // The queue is looked at when the turn ends.

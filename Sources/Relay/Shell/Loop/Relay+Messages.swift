@@ -40,7 +40,9 @@ extension Relay where S: ~Copyable {
         case .many:
             // While the end of a subscription is under way its last messages still come: a page that
             // has come meanwhile is not live yet (I2).
-            if let id = hub.find(name) { return hub[id].state == .acknowledged ? id : nil }
+            if let id = hub.find(name) {
+                return hub[id].state == .acknowledged && hub[id].link == link ? id : nil
+            }
         default: break
         }
         if !name.isEqual(to: LinkPurpose.probeChannel) {

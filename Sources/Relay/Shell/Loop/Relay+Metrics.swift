@@ -101,7 +101,7 @@ extension Relay where S: ~Copyable {
             reading.queuedBytes += clients.connections[id].socket.output.count
             clients.checkLedger(of: id, &context)
         }
-        for id in links.ids where links.entries[id].machine.purpose != .probe {
+        for id in links.ids where !links.entries[id].machine.isProbe {
             if links.entries[id].machine.isLive {
                 reading.liveLinks += 1
             } else {

@@ -12,18 +12,9 @@ extension Relay where S: ~Copyable {
         let id = membership.subscription
         if clients.connections[page].resume != nil { beginStream(of: id) }
         clients.joined(page, id, at: membership.place)
-        if !membership.isLive, hub[id].link == nil { hub[id].link = link(for: id) }
+        if !membership.isLive, hub[id].link == nil { place(id) }
         if let link = hub[id].link { clients.note(link: links.entries[link].number, of: page) }
         if membership.isLive { subscribed(page) } else { tell(id) }
-    }
-
-    /// The link that is to carry a new subscription: the placement.
-    private mutating func link(for id: SlotID) -> SlotID {
-        switch hub.mode {
-        case .dedicated:
-            links.open(.subscription(channel: hub[id].channel), carries: .one(id), &context)
-        case .shared: links.sharedLink(&context)
-        }
     }
 
     /// A page has left.
@@ -78,9 +69,9 @@ extension Relay where S: ~Copyable {
 
     /// Has the shared link tell Redis what is wanted of a subscription, at the end of the turn.
     mutating func tell(_ id: SlotID) {
-        guard hub.mode == .shared, hub.contains(id), let link = hub[id].link, hub.enqueue(id)
-        else { return }
-        links.enqueue(id, on: link, &context)
+        guard hub.mode == .shared, hub.contains(id) else { return }
+        guard let link = hub[id].link else { return forgetUnplaced(id) }
+        if hub.enqueue(id) { links.enqueue(id, on: link, &context) }
     }
 
     /// Sends what a link has for Redis, with what a shared one is to tell it.
@@ -105,10 +96,9 @@ extension Relay where S: ~Copyable {
         switch event {
         case .redisAnswers(let dials): redisAnswers(dials: dials)
         case .live(let link): isLive(link)
-        case .acknowledged(let id, let link): if hub.answered(id) { established(id, on: link) }
-        case .ended(let id):
-            hub.ended(id)
-            tell(id)
+        case .acknowledged(let id, let link): acknowledged(id, on: link)
+        case .ended(let id, let link): ended(id, on: link)
+        case .mapped(let news): mapped(news)
         case .refused(let id, let failure, let link): refused(id, failure, on: link)
         case .lost(let link, let since):
             guard links.contains(link) else { return }
@@ -158,6 +148,24 @@ extension Relay where S: ~Copyable {
         for id in subscriptions { tell(id) }
         // What has waited for the link is queued already.
         links.wake(link, &context)
+    }
+
+    /// Redis has acknowledged what a shared link has asked for.
+    private mutating func acknowledged(_ id: SlotID, on link: SlotID) {
+        guard hub.contains(id), hub[id].link == link, hub.answered(id) else { return }
+        links.cluster.forget(id)
+        established(id, on: link)
+    }
+
+    /// Redis has ended a subscription of a shared link as it was asked to.
+    private mutating func ended(_ id: SlotID, on link: SlotID) {
+        guard hub.contains(id), hub[id].link == link else { return }
+        hub.ended(id)
+        guard hub.contains(id) else { return }
+        // In a cluster it may be to be had elsewhere by now.
+        hub[id].link = nil
+        place(id)
+        tell(id)
     }
 
     /// Redis has acknowledged a subscription: its pages are live.
@@ -211,6 +219,7 @@ extension Relay where S: ~Copyable {
     /// Redis refuses to begin, or to end, one subscription of a shared link.
     private mutating func refused(_ id: SlotID, _ failure: LinkFailure, on link: SlotID) {
         guard hub.contains(id), links.contains(link) else { return }
+        if context.isCluster, failure.isOfSlot { return slotRefused(id, failure, on: link) }
         var outcome: Logger.Metadata = ["shared": .stringConvertible(true)]
         if let channel = ChannelName(bytes: hub[id].channel) {
             outcome["run_id"] = "\(channel.runID)"
@@ -231,13 +240,18 @@ extension Relay where S: ~Copyable {
     /// Redis has ended a subscription of a shared link without being asked to.
     mutating func withdrawn(_ id: SlotID, on link: SlotID) {
         guard hub[id].link == link else { return }
+        guard !context.isCluster else { return slotWithdrawn(id, on: link) }
         lost(id, since: links.entries[link].confirmedAt)
         tell(id)
     }
 
     /// A subscription is in force no more: its pages may miss messages since then.
-    private mutating func lost(_ id: SlotID, since: BootTime) {
-        guard hub.lost(id) == .outage else { return }
+    mutating func lost(_ id: SlotID, since: BootTime) {
+        if hub.lost(id) == .outage { beginOutage(id, since: since) }
+    }
+
+    /// Tells the pages of a subscription that they may miss messages since then.
+    mutating func beginOutage(_ id: SlotID, since: BootTime) {
         hub[id].outageSince = since
         for place in 0..<hub[id].pages.count {
             clients.notifyOfOutage(hub[id].pages[place], since: since, &context)
@@ -245,7 +259,7 @@ extension Relay where S: ~Copyable {
     }
 
     /// A subscription is not to be had: its pages are sent away.
-    private mutating func giveUp(subscription id: SlotID) {
+    mutating func giveUp(subscription id: SlotID) {
         endOutage(id)
         let pages = (0..<hub[id].pages.count).map { hub[id].pages[$0] }
         hub.remove(id)

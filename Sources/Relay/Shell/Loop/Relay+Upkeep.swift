@@ -13,6 +13,7 @@ extension Relay where S: ~Copyable {
         if !place.isAlone { lookAtOthers() }
         reportToService()
         endKeptSubscriptions()
+        lookAfterCluster()
         context.loop.arm(upkeepTimer, at: context.loop.now + upkeepPause)
     }
 

@@ -288,7 +288,8 @@ struct Relay<S: Sys & ~Copyable>: ~Copyable {
 
     /// Whether Redis answers the probe, which is the first loop's.
     var isRedisAnswering: Bool {
-        place.isFirst ? links.isProbeAnswering : place.share.isRedisAnswering
+        guard place.isFirst else { return place.share.isRedisAnswering }
+        return context.isCluster ? links.isClusterAnswering() : links.isProbeAnswering
     }
 }
 

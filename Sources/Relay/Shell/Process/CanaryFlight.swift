@@ -71,9 +71,10 @@ struct CanaryFlight: Sendable {
 
     /// One page and one connection to Redis, for as long as all is well.
     private func fly() throws(Fault) {
-        let redis: RedisConnection
+        let redis: ChannelPublisher
         do throws(LinkFailure) {
-            redis = try RedisConnection(settings(), patience: Self.patience)
+            redis = try ChannelPublisher(
+                settings(), patience: Self.patience, channel: Array(channel.utf8))
         } catch {
             throw .elsewhere("\(error)")
         }
@@ -94,12 +95,11 @@ struct CanaryFlight: Sendable {
         }
     }
 
-    private func publish(_ text: String, on redis: RedisConnection) throws(Fault) {
+    private func publish(_ text: String, on redis: ChannelPublisher) throws(Fault) {
         do throws(LinkFailure) {
-            let reply = try redis.command(["PUBLISH", channel, text])
-            if reply.integer == nil { throw LinkFailure(reply: reply.string ?? "", to: "PUBLISH") }
+            _ = try redis.publish(Array(text.utf8))
         } catch {
-            throw .elsewhere("PUBLISH: \(error)")
+            throw .elsewhere("\(redis.verb): \(error)")
         }
     }
 

@@ -13,6 +13,10 @@ enum LoopMessage: Equatable, Sendable {
     case redisAnswers
     /// The master that the Sentinels name: links to another one are to be made again.
     case master(SentinelService.Endpoint)
+    /// A node of the cluster has told where its slots are; when it was asked.
+    case topology(ClusterTopology, askedAt: BootTime)
+    /// Something was learned that a node of the cluster may know more of: one is to be asked soon.
+    case topologyWanted
     /// The files of passwords and URL have changed.
     case credentials(RedisAccess)
     /// The configuration was read again: these are in force.

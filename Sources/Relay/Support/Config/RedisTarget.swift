@@ -8,6 +8,8 @@ public struct RedisTarget: Sendable, Hashable {
         case unix(path: String)
         /// The present master of a service, which Sentinels know.
         case sentinel(SentinelService)
+        /// The masters of a cluster, each for the channels of its slots.
+        case cluster(ClusterSeeds)
     }
 
     /// Where the server listens.
@@ -37,6 +39,9 @@ public struct RedisTarget: Sendable, Hashable {
             return "\(usesTLS ? "rediss" : "redis")://\(credentials)\(name):\(port)/\(database)"
         case .sentinel(let service):
             return "redis+sentinel://\(credentials)\(service.hosts)/\(service.name)/\(database)"
+        case .cluster(let seeds):
+            let scheme = usesTLS ? "rediss+cluster" : "redis+cluster"
+            return "\(scheme)://\(credentials)\(seeds.hosts)/\(database)"
         case .unix(let path):
             return "unix://\(credentials)\(PercentEncoding.encode(path, keepingSlash: true))"
                 + "?db=\(database)"
@@ -45,14 +50,22 @@ public struct RedisTarget: Sendable, Hashable {
 }
 
 extension RedisTarget {
+    /// Whether the server is a cluster.
+    var isCluster: Bool {
+        if case .cluster = address { true } else { false }
+    }
+
     /// How `redis-cli` reaches this server, without the command that follows. A password is asked
-    /// for; of a service of Sentinels the master's place is left open.
+    /// for; of a service of Sentinels the master's place is left open, and of a cluster the first node
+    /// is named.
     public var commandLine: String {
         var words = ["redis-cli"]
         switch address {
         case .tcp(let host, let port): words += ["-h", host, "-p", "\(port)"]
         case .unix(let path): words += ["-s", path]
         case .sentinel: words += ["-h", "MASTER", "-p", "PORT"]
+        case .cluster(let seeds):
+            words += ["-c", "-h", seeds.nodes[0].host, "-p", "\(seeds.nodes[0].port)"]
         }
         if usesTLS { words.append("--tls") }
         if let username { words += ["--user", username] }

@@ -2,8 +2,9 @@
 ///
 /// `redis://[user[:password]@][host][:port][/database]`, `rediss://…` for TLS, `valkey://` and
 /// `valkeys://` for the same two, `unix://[user[:password]@]/path` and
-/// `redis+sentinel://[user[:password]@]host[:port][,host[:port]…]/service[/database]`, each with the
-/// options of ``RedisURLQuery`` behind a question mark. What is left out is `localhost`, 6379 (26379
+/// `redis+sentinel://[user[:password]@]host[:port][,host[:port]…]/service[/database]` and
+/// `redis+cluster://[user[:password]@]host[:port][,host[:port]…][/0]`, or `rediss+cluster://…` for TLS,
+/// each with the options of ``RedisURLQuery`` behind a question mark. What is left out is `localhost`, 6379 (26379
 /// of a Sentinel) and database 0, as the Redis clients of other languages have it. No error quotes
 /// any part of the URL but the names of options, since a password that was not percent-encoded may
 /// be found in each of them.
@@ -33,11 +34,16 @@ struct RedisURL: Equatable {
         case "rediss", "valkeys": url = try parseTCP(location, usesTLS: true)
         case "unix": url = try parseUnix(location)
         case "redis+sentinel": url = try parseSentinel(location)
+        case "redis+cluster", "valkey+cluster":
+            url = try parseCluster(location, usesTLS: false)
+        case "rediss+cluster", "valkeys+cluster":
+            url = try parseCluster(location, usesTLS: true)
         case "rediss+sentinel":
             throw InvalidValue("asks for TLS together with Sentinel, which is not supported")
         default:
             throw InvalidValue(
-                "is not a Redis URL: its scheme is not redis, rediss, unix or redis+sentinel")
+                "is not a Redis URL: its scheme is not redis, rediss, unix, redis+sentinel or"
+                    + " redis+cluster")
         }
         let options = try RedisURLQuery(query)
         // Nothing goes out in the clear that was meant for TLS.
@@ -48,6 +54,10 @@ struct RedisURL: Equatable {
                     : "has an option against TLS and a scheme for it")
         }
         url.target.database = options.database ?? url.target.database
+        guard !url.target.isCluster || url.target.database == 0 else {
+            throw InvalidValue(
+                "names database \(url.target.database): a cluster has database 0 alone")
+        }
         (url.tls, url.remarks) = (options.tls, options.remarks)
         return url
     }
@@ -95,6 +105,19 @@ struct RedisURL: Equatable {
         let path = withoutSlashes(text[end...])
         let (name, database) = path.splitOnce("/") ?? (path, "")
         url.target.address = .sentinel(try SentinelService(hosts: hosts, name: name))
+        url.target.database = database.isEmpty ? 0 : try parseDatabase(database)
+        return url
+    }
+
+    private static func parseCluster(
+        _ text: Substring, usesTLS: Bool
+    ) throws(InvalidValue) -> RedisURL {
+        let end = text.utf8.firstIndex(of: UInt8(ascii: "/")) ?? text.endIndex
+        var url = RedisURL(target: RedisTarget(), hasPassword: false)
+        url.target.address = .cluster(
+            try ClusterSeeds(hosts: try url.takeCredentials(text[..<end])))
+        url.target.usesTLS = usesTLS
+        let database = withoutSlashes(text[end...])
         url.target.database = database.isEmpty ? 0 : try parseDatabase(database)
         return url
     }

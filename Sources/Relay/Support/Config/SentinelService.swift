@@ -6,18 +6,7 @@ public struct SentinelService: Sendable, Hashable {
     public static let standardPort: UInt16 = 26_379
 
     /// Where a Sentinel listens, or the master that it names.
-    public struct Endpoint: Sendable, Hashable {
-        /// A name or an address without brackets.
-        public var host: String
-        /// A port from 1 to 65535.
-        public var port: UInt16
-
-        /// Names a server.
-        public init(host: String, port: UInt16 = SentinelService.standardPort) {
-            self.host = host
-            self.port = port
-        }
-    }
+    public typealias Endpoint = RedisEndpoint
 
     /// The name by which the Sentinels know the master: letters, digits and `.`, `-`, `_`.
     public var name: String
@@ -40,11 +29,10 @@ extension SentinelService {
         }
         sentinels = []
         for part in parts {
-            guard let endpoint = HostAndPort(part.replacingOnce("%25", with: "%")),
-                !endpoint.host.isEmpty, endpoint.port != 0
-            else { throw InvalidValue("has a Sentinel whose host or port is malformed") }
-            sentinels.append(
-                Endpoint(host: endpoint.host, port: endpoint.port ?? Self.standardPort))
+            guard let sentinel = RedisEndpoint(part, standardPort: Self.standardPort) else {
+                throw InvalidValue("has a Sentinel whose host or port is malformed")
+            }
+            sentinels.append(sentinel)
         }
         // What Sentinel itself takes for a name.
         guard (1...Self.nameLimit).contains(name.utf8.count),
@@ -61,6 +49,6 @@ extension SentinelService {
 
     /// The hosts and ports with commas between them, as a URL has them.
     var hosts: String {
-        sentinels.map { "\(HostAndPort.bracketed($0.host)):\($0.port)" }.joined(separator: ",")
+        sentinels.map(\.description).joined(separator: ",")
     }
 }

@@ -28,7 +28,9 @@ struct SettingsChange: Equatable, Sendable {
             if isOfRedis, ownsRedis { continue }
             // Without TLS at the start there is nothing that could speak it.
             let takesTLS = isOfRedis && former.redis.usesTLS != read.redis.usesTLS
-            if takesTLS || Self.startOnly.contains(row.variable) {
+            // Which links there are is another matter in a cluster.
+            let takesCluster = isOfRedis && former.redis.isCluster != read.redis.isCluster
+            if takesTLS || takesCluster || Self.startOnly.contains(row.variable) {
                 postponed.append(row.variable)
             } else {
                 row.copy(read, &settings)

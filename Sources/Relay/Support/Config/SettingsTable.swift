@@ -160,7 +160,8 @@ public enum SettingsTable {
     /// The row of the Redis server, whose value has other sources besides its own variable.
     static let redisURL = SettingRow(
         "STATUS_REDIS_URL", \.redis, .redisURL,
-        "redis://, rediss:// (TLS), unix:// or redis+sentinel:// with user, password and database",
+        "redis://, rediss:// (TLS), unix://, redis+sentinel:// or redis+cluster:// with user,"
+            + " password and database",
         refusal: .fatal)
 
     /// Variables that have no flag: they make up the Redis URL where `STATUS_REDIS_URL` is unset.

@@ -15,6 +15,9 @@ extension Metrics {
         gapNotices += other.gapNotices
         outageNotices += other.outageNotices
         redisSuspicions += other.redisSuspicions
+        clusterTopologies += other.clusterTopologies
+        clusterRedirections += other.clusterRedirections
+        clusterMoves += other.clusterMoves
         resumesComplete += other.resumesComplete
         resumesFailed += other.resumesFailed
         messagesReplayed += other.messagesReplayed

@@ -142,6 +142,16 @@ extension Metrics {
             "Times that a server was suspected and all its links were asked whether they live.",
             redisSuspicions)
         output.add(
+            "status2_redis_cluster_topologies_total", .counter,
+            "Answers of a cluster's nodes that said where the slots are.", clusterTopologies)
+        output.add(
+            "status2_redis_cluster_redirections_total", .counter,
+            "Redirections to another node of a cluster (MOVED).", clusterRedirections)
+        output.add(
+            "status2_redis_cluster_moves_total", .counter,
+            "Subscriptions that were in force at a node of a cluster and had to go to another.",
+            clusterMoves)
+        output.add(
             "status2_redis_tls_handshakes_total", .counter, "TLS handshakes with Redis, by kind.",
             by: "kind", [("full", tlsHandshakesFull), ("resumed", tlsHandshakesResumed)])
         output.add(

@@ -46,6 +46,12 @@ struct Metrics: Equatable, Sendable {
     var redisTimeouts: UInt64 = 0
     /// How often a server was suspected and all its links were asked.
     var redisSuspicions: UInt64 = 0
+    /// Answers of a cluster's nodes that said where the slots are.
+    var clusterTopologies: UInt64 = 0
+    /// Redirections to another node of a cluster (`MOVED`).
+    var clusterRedirections: UInt64 = 0
+    /// Subscriptions that were in force at a node of a cluster and had to go to another.
+    var clusterMoves: UInt64 = 0
     /// TLS handshakes with Redis that were done in full, with certificates.
     var tlsHandshakesFull: UInt64 = 0
     /// TLS handshakes with Redis that took up an earlier one.

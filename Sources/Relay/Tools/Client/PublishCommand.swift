@@ -1,25 +1,21 @@
 import RESP
 
-/// Publishes messages to a channel of the configured Redis, as `redis-cli PUBLISH` would.
+/// Publishes messages to a channel of the configured Redis, as `redis-cli PUBLISH` would, or in a cluster
+/// `SPUBLISH`.
 public struct PublishCommand {
     /// The longest wait for Redis: for the connection, and for each answer.
     public static let patience = Nanoseconds.seconds(5)
 
-    private let connection: RedisConnection
-    private let channel: [UInt8]
-
-    private init(_ connection: RedisConnection, _ channel: String) {
-        self.connection = connection
-        self.channel = Array(channel.utf8)
-    }
+    private let publisher: ChannelPublisher
 
     /// Logs in; nil, with the line that says why, where Redis cannot be reached.
     public static func open(
         _ settings: Settings, channel: String
     ) -> (command: PublishCommand?, complaint: String?) {
         do throws(LinkFailure) {
-            let connection = try RedisConnection(settings, patience: patience)
-            return (PublishCommand(connection, channel), nil)
+            let publisher = try ChannelPublisher(
+                settings, patience: patience, channel: Array(channel.utf8))
+            return (PublishCommand(publisher: publisher), nil)
         } catch {
             return (nil, "redis at \(settings.redis): \(error)")
         }
@@ -28,11 +24,7 @@ public struct PublishCommand {
     /// Publishes a message; how many subscribers Redis has handed it to, or why it has not.
     public func publish(_ message: [UInt8]) -> (receivers: Int?, complaint: String?) {
         do throws(LinkFailure) {
-            let reply = try connection.command(bytes: [Array("PUBLISH".utf8), channel, message])
-            guard let receivers = reply.integer else {
-                return (nil, "\(LinkFailure(reply: reply.string ?? "", to: "PUBLISH"))")
-            }
-            return (receivers, nil)
+            return (try publisher.publish(message), nil)
         } catch {
             return (nil, "\(error)")
         }

@@ -2,7 +2,8 @@ import RESP
 
 /// A connection of a command to the configured Redis, logged in; one command at a time.
 ///
-/// It speaks RESP2, which every server and proxy does. Sentinels are asked for the master first.
+/// It speaks RESP2, which every server and proxy does. Sentinels are asked for the master first, and the
+/// nodes of a cluster for the master of a channel's slot.
 final class RedisConnection {
     private let stream: CommandStream
     private var parser = RESPParser()
@@ -10,14 +11,27 @@ final class RedisConnection {
     private var offset = 0
     /// The longest wait for an answer.
     private let patience: Nanoseconds
-    /// The server that answers: the master, where Sentinels were asked.
+    /// The server that answers: the master, where Sentinels or a cluster's nodes were asked.
     let server: ListenAddress
 
     /// Connects and logs in.
     ///
-    /// - Parameter patience: the longest wait for the connection, and for each answer.
-    init(_ settings: Settings, patience: Nanoseconds) throws(LinkFailure) {
+    /// - Parameters:
+    ///   - patience: the longest wait for the connection, and for each answer.
+    ///   - channel: what is to be published or subscribed to: it has its place in a cluster.
+    convenience init(
+        _ settings: Settings, patience: Nanoseconds, channel: [UInt8]? = nil
+    ) throws(LinkFailure) {
+        try self.init(
+            settings, patience: patience, at: try Self.server(settings, patience, channel))
+    }
+
+    /// Connects to this server and logs in, as the settings say for the one that they name.
+    init(
+        _ settings: Settings, patience: Nanoseconds, at server: ListenAddress
+    ) throws(LinkFailure) {
         self.patience = patience
+        self.server = server
         let target = settings.redis
         let tls: TLSContext?
         do throws(TLSFileError) {
@@ -27,7 +41,6 @@ final class RedisConnection {
         } catch {
             throw .tls("\(error)")
         }
-        server = try Self.server(settings, patience)
         stream = try CommandStream(to: server, tls: tls, by: BootClock.now() + patience)
         try logIn(target.credentials)
     }
@@ -51,7 +64,7 @@ final class RedisConnection {
     // MARK: - Where
 
     private static func server(
-        _ settings: Settings, _ patience: Nanoseconds
+        _ settings: Settings, _ patience: Nanoseconds, _ channel: [UInt8]?
     ) throws(LinkFailure) -> ListenAddress {
         switch settings.redis.address {
         case .tcp(let host, let port): return .tcp(host: host, port: port)
@@ -66,7 +79,42 @@ final class RedisConnection {
                 }
             }
             throw .sentinel(failure)
+        case .cluster(let seeds):
+            let (topology, seed) = try topology(at: seeds, settings, patience)
+            guard let channel else { return ListenAddress(seed) }
+            guard let master = topology.master(of: HashSlot(of: channel)) else {
+                throw .slotUnserved("no master is known")
+            }
+            return ListenAddress(master)
         }
+    }
+
+    /// Asks one node after the other where the slots are; which of them has answered.
+    static func topology(
+        at seeds: ClusterSeeds, _ settings: Settings, _ patience: Nanoseconds
+    ) throws(LinkFailure) -> (ClusterTopology, RedisEndpoint) {
+        var failure = LinkFailure.closedByRedis
+        for node in seeds.nodes {
+            do throws(LinkFailure) {
+                return (try topology(at: node, settings, patience), node)
+            } catch {
+                if !failure.isFatalAtStart { failure = error }
+            }
+        }
+        throw failure.isFatalAtStart ? failure : .nodes(failure)
+    }
+
+    private static func topology(
+        at node: RedisEndpoint, _ settings: Settings, _ patience: Nanoseconds
+    ) throws(LinkFailure) -> ClusterTopology {
+        let connection = try RedisConnection(
+            settings, patience: patience, at: ListenAddress(node))
+        let reply = try connection.command(["CLUSTER", "SLOTS"])
+        if reply.isError { throw LinkFailure(reply: reply.string ?? "", to: "CLUSTER SLOTS") }
+        guard let topology = ClusterTopology(slots: reply, askedAt: node.host) else {
+            throw .protocolError("the answer to CLUSTER SLOTS is not what it should be")
+        }
+        return topology
     }
 
     private static func master(
@@ -130,4 +178,9 @@ final class RedisConnection {
 
     /// How long the server's certificates are valid for; nil without TLS.
     var certificateLifetime: Nanoseconds? { stream.certificateLifetime }
+}
+
+extension ListenAddress {
+    /// Where a node listens.
+    init(_ node: RedisEndpoint) { self = .tcp(host: node.host, port: node.port) }
 }

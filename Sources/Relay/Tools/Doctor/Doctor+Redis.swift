@@ -15,7 +15,8 @@ extension Doctor {
             return
         }
         do throws(LinkFailure) {
-            let redis = try RedisConnection(settings, patience: Self.patience)
+            if case .cluster(let seeds) = settings.redis.address { try examineCluster(seeds) }
+            let redis = try connect()
             try examineAnswers(redis)
             try examineLimits(redis)
             try examineClock(redis)
@@ -189,6 +190,8 @@ extension Doctor {
         case .dialTimeout: "a firewall, or a server that hangs, is between here and an answer"
         case .wrongPassword: "mend the user or the password of STATUS_REDIS_URL, or their files"
         case .passwordMissing: "give STATUS_REDIS_PASSWORD_FILE or a URL with a password"
+        case .noCluster: "write redis:// where Redis is no cluster, or mend the address"
+        case .slotUnserved: "redis-cli --cluster check tells what the cluster lacks"
         case .badDatabase: "the number at the end of STATUS_REDIS_URL is over Redis's databases"
         case .certificate:
             "see STATUS_REDIS_TLS_CA_FILE, STATUS_REDIS_TLS_SERVER_NAME and Redis's certificate"

@@ -2,45 +2,58 @@ import RESP
 
 // What the ACL user may do: tried, since the rights to ask for rights are rare.
 extension Doctor {
-    private static let grant =
-        "ACL SETUSER … &* +subscribe +unsubscribe +ping +hello +client"
-        + " +select"
+    private var grant: String {
+        settings.redis.isCluster
+            ? "ACL SETUSER … &* +ssubscribe +sunsubscribe +subscribe +ping +hello +role +client"
+                + " +cluster|slots"
+            : "ACL SETUSER … &* +subscribe +unsubscribe +ping +hello +client +select"
+    }
+
+    private var isCluster: Bool { settings.redis.isCluster }
+    private var subscribe: String { isCluster ? "SSUBSCRIBE" : "SUBSCRIBE" }
+
+    /// A connection to where the doctor's channel is.
+    func connect() throws(LinkFailure) -> RedisConnection {
+        try RedisConnection(
+            settings, patience: Self.patience, channel: Array(Self.channel.utf8))
+    }
 
     mutating func examineRights(_ redis: RedisConnection) throws(LinkFailure) {
         let user = try redis.command(["ACL", "WHOAMI"])
         let name = user.isError ? settings.redis.username ?? "default" : user.string ?? "default"
         let refused = try trySubscription()
         if let refused {
-            note("rights", .fail, "user \(name): \(refused)", Self.grant)
+            note("rights", .fail, "user \(name): \(refused)", grant)
             return
         }
         let details = try redis.command(["ACL", "GETUSER", name])
         guard !details.isError, let channels = Self.channels(of: details) else {
             note(
-                "rights", .unknown, "user \(name) may SUBSCRIBE; which channels is not to be asked",
-                "pages of channels that it may not read are closed with 1011: \(Self.grant)")
+                "rights", .unknown,
+                "user \(name) may \(subscribe); which channels is not to be asked",
+                "pages of channels that it may not read are closed with 1011: \(grant)")
             return
         }
         if channels.split(separator: " ").contains("*") {
-            note("rights", .ok, "user \(name) may SUBSCRIBE to every channel")
+            note("rights", .ok, "user \(name) may \(subscribe) to every channel")
         } else {
             note(
-                "rights", .warn, "user \(name) may SUBSCRIBE to \(channels) alone",
-                "pages of other channels are closed with 1011: \(Self.grant)")
+                "rights", .warn, "user \(name) may \(subscribe) to \(channels) alone",
+                "pages of other channels are closed with 1011: \(grant)")
         }
     }
 
     /// Subscribes and unsubscribes on a connection of its own; what was refused, if anything.
     private func trySubscription() throws(LinkFailure) -> String? {
-        let redis = try RedisConnection(settings, patience: Self.patience)
-        for command in [["CLIENT", "SETNAME", "status2-doctor"], ["SUBSCRIBE", Self.channel]] {
+        let redis = try connect()
+        for command in [["CLIENT", "SETNAME", "status2-doctor"], [subscribe, Self.channel]] {
             let reply = try redis.command(command)
             if reply.isError { return reply.string }
         }
         // A daemon without this right cannot ask a quiet link whether it lives.
         let pong = try redis.command(["PING", "x"])
         if pong.isError, pong.errorCode == "NOPERM" { return pong.string }
-        let reply = try redis.command(["UNSUBSCRIBE", Self.channel])
+        let reply = try redis.command([isCluster ? "SUNSUBSCRIBE" : "UNSUBSCRIBE", Self.channel])
         return reply.isError ? reply.string : nil
     }
 
@@ -61,14 +74,15 @@ extension Doctor {
 
     /// Sends a message through Redis and waits for it.
     mutating func examineDelivery(_ redis: RedisConnection) throws(LinkFailure) {
-        let subscriber = try RedisConnection(settings, patience: Self.patience)
-        let acknowledged = try subscriber.command(["SUBSCRIBE", Self.channel])
+        let subscriber = try connect()
+        let acknowledged = try subscriber.command([subscribe, Self.channel])
         if acknowledged.isError { return }
         let begun = BootClock.now()
-        let published = try redis.command(["PUBLISH", Self.channel, "status2 doctor"])
+        let publish = isCluster ? "SPUBLISH" : "PUBLISH"
+        let published = try redis.command([publish, Self.channel, "status2 doctor"])
         if published.isError {
             note(
-                "delivery", .unknown, "this user may not PUBLISH, nor need the daemon's",
+                "delivery", .unknown, "this user may not \(publish), nor need the daemon's",
                 "publish with another and watch: status2 watch")
             return
         }

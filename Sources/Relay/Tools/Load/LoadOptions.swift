@@ -93,6 +93,9 @@ public struct LoadOptions: Sendable {
             if case .sentinel = target.address {
                 return (nil, "names Sentinels; give the master itself")
             }
+            if case .cluster = target.address {
+                return (nil, "names a cluster, where the load tool does not publish")
+            }
             return (target, nil)
         } catch {
             return (nil, error.reason)

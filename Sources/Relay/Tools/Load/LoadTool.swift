@@ -93,7 +93,8 @@ public enum LoadTool {
         switch target.address {
         case .tcp(let host, let port): try address(.tcp(host: host, port: port))
         case .unix(let path): try address(.unix(path: path))
-        case .sentinel: throw LoadFailure(reason: "Sentinels are not asked")
+        case .sentinel, .cluster:
+            throw LoadFailure(reason: "neither Sentinels nor a cluster's nodes are asked")
         }
     }
 

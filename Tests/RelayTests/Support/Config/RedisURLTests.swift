@@ -15,6 +15,8 @@ struct RedisURLTests {
         var testDescription: String { url }
     }
 
+    private static let cluster = ClusterSeeds(nodes: [.init(host: "a", port: 6379)])
+
     static let readable: [Vector] = [
         Vector(
             url: "redis://localhost:6379/2", address: .tcp(host: "localhost", port: 6379),
@@ -70,6 +72,24 @@ struct RedisURLTests {
                     ])), database: 3,
             display: "redis+sentinel://a:26379,b.example:5000,[::1]:26379,[::2]:26380/my-master.1/3"
         ),
+        Vector(
+            url: "redis+cluster://a,b.example:7000,[::1],[::2]:7001/0",
+            address: .cluster(
+                ClusterSeeds(nodes: [
+                    .init(host: "a", port: 6379), .init(host: "b.example", port: 7000),
+                    .init(host: "::1", port: 6379), .init(host: "::2", port: 7001),
+                ])),
+            display: "redis+cluster://a:6379,b.example:7000,[::1]:6379,[::2]:7001/0"),
+        Vector(
+            url: "rediss+cluster://u:p%2C@a", address: .cluster(cluster), tls: true, user: "u",
+            password: "p,", display: "rediss+cluster://u:***@a:6379/0"),
+        Vector(
+            url: "Redis+Cluster://:p@a/?db=0", address: .cluster(cluster), password: "p",
+            display: "redis+cluster://:***@a:6379/0"),
+        Vector(
+            url: "redis+cluster://",
+            address: .cluster(ClusterSeeds(nodes: [.init(host: "localhost", port: 6379)])),
+            display: "redis+cluster://localhost:6379/0"),
         Vector(
             url: "redis://h/2/", address: .tcp(host: "h", port: 6379), database: 2,
             display: "redis://h:6379/2"),
@@ -205,6 +225,11 @@ struct RedisURLTests {
             "redis+sentinel://u:s3cr3t/x@a/m", "redis+sentinel://u:s3cr3t,x@a$/m",
             "redis+sentinel://\(Array(repeating: "a", count: 17).joined(separator: ","))/m",
             "redis+sentinel://a/\(String(repeating: "m", count: 256))",
+            "redis+cluster://a/2", "redis+cluster://a?db=2", "redis+cluster://a/m",
+            "redis+cluster://a,/0", "redis+cluster://,a", "redis+cluster://a,,b",
+            "redis+cluster://a:0", "redis+cluster://a:x", "redis+cluster://a b",
+            "rediss+cluster://u:s3cr3t/x@a", "redis+cluster://u:s3cr3t,x@a$",
+            "redis+cluster://\(Array(repeating: "a", count: 17).joined(separator: ","))",
         ])
     func refused(url: String) {
         let error = #expect(throws: InvalidValue.self) { try RedisURL.parse(url) }
@@ -233,4 +258,9 @@ struct RedisURLTests {
         #expect(try RedisURL.parse("redis://u:@h").target.password == nil)
         #expect(try !RedisURL.parse("redis://u@h").hasPassword)
     }
+}
+
+extension RedisEndpoint {
+    /// A Sentinel on its usual port.
+    fileprivate init(host: String) { self.init(host: host, port: 26_379) }
 }

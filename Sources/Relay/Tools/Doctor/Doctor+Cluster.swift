@@ -1,0 +1,31 @@
+import RESP
+
+// What a cluster says of itself: that each slot has a master, and that each master answers from here.
+extension Doctor {
+    mutating func examineCluster(_ seeds: ClusterSeeds) throws(LinkFailure) {
+        let (topology, seed) = try RedisConnection.topology(
+            at: seeds, settings, Self.patience)
+        let masters = topology.masters
+        let missing = HashSlot.count - topology.coveredCount
+        guard missing == 0 else {
+            note(
+                "cluster", .fail,
+                "\(missing) of \(HashSlot.count) slots have no master, says \(seed)",
+                "redis-cli --cluster check \(seed), and --cluster fix")
+            return
+        }
+        for master in masters {
+            do throws(LinkFailure) {
+                let node = try RedisConnection(
+                    settings, patience: Self.patience, at: ListenAddress(master))
+                _ = try node.command(["PING"])
+            } catch {
+                note(
+                    "cluster", .fail, "the master \(master) cannot be reached from here: \(error)",
+                    "cluster-announce-ip, -hostname and -port say where clients find a node")
+                return
+            }
+        }
+        note("cluster", .ok, "\(masters.count) masters have all slots, and each answers")
+    }
+}
