@@ -137,6 +137,7 @@ test-deploy-quick: dist test-tools
 	@$(DEPLOY) -m 'not root and not slow'
 
 # The unit tests with the address sanitizer, then with the thread sanitizer. A build each.
+sanitize: export TSAN_OPTIONS = suppressions=$(CURDIR)/Scripts/thread-sanitizer.txt
 sanitize: libraries
 	@for kind in address thread; do \
 		echo "Running the unit tests with the $$kind sanitizer, which takes some minutes."; \

@@ -87,3 +87,12 @@ def test_the_harnesses_are_done_with_before_the_night_s_job_ends():
         r"FUZZ_SECONDS:-(\d+)\} \$\(MAKE\)", (REPOSITORY / "Makefile").read_text())[1])
     # Each with and without the address sanitizer; an hour is for builds and coverage.
     assert 2 * seconds * len(listed.stdout.split()) / 60 + 60 < job["timeout-minutes"]
+
+
+def test_the_thread_sanitizer_passes_over_the_files_with_a_lock_and_no_others():
+    listed = re.findall(
+        r"^race:(\S+)$", (REPOSITORY / "Scripts/thread-sanitizer.txt").read_text(), re.MULTILINE)
+    locked = {
+        path.name for path in (REPOSITORY / "Sources").rglob("*.swift")
+        if "Mutex<" in path.read_text() or "Mutex(" in path.read_text()}
+    assert sorted(listed) == sorted(locked)
