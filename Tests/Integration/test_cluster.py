@@ -8,6 +8,7 @@ import pytest
 from conftest import missing
 from harness import haproxy as haproxy_module
 from harness import redis_server
+from harness.certificates import Authority
 from harness.cluster import NODE_TIMEOUT, Cluster, Listener, Load
 from harness.daemon import run_to_end
 from harness.waiting import free_port, wait_until
@@ -160,6 +161,22 @@ def test_nodes_that_do_not_name_themselves_have_the_host_that_was_asked(
     listeners = listen(daemon, channels)
     cluster.migrate(channels[0], cluster.master_of(channels[1]))
     _all_hear(cluster, listeners, "from nobody in particular")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_links_to_every_node_are_tls_where_the_url_says_so(
+        start_cluster, start, listen, tmp_path, mode):
+    authority = Authority(tmp_path)
+    cluster = start_cluster(
+        replicas=0, tls=(authority, authority.issue("localhost", "127.0.0.1")))
+    daemon = start(cluster, mode, STATUS_REDIS_TLS_CA_FILE=authority.file)
+    channels = _channels(cluster, 1)
+    listeners = listen(daemon, channels)
+    _all_hear(cluster, listeners, "by TLS")
+    cluster.migrate(channels[0], cluster.master_of(channels[1]))
+    _all_hear(cluster, listeners, "by TLS elsewhere")
+    handshakes = daemon.metric('redis_tls_handshakes_total{kind="full"}')
+    assert handshakes + daemon.metric('redis_tls_handshakes_total{kind="resumed"}') >= 7
 
 
 # MARK: Slots that go elsewhere

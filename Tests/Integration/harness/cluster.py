@@ -63,8 +63,9 @@ class Node(Redis):
 class Cluster:
     """Three masters, each with as many replicas as are wanted."""
 
-    def __init__(self, directory, *arguments, replicas=1, password=None, protocol=3):
+    def __init__(self, directory, *arguments, replicas=1, password=None, protocol=3, tls=None):
         self.password = password
+        self._authority, self._certificate = tls or (None, None)
         if password:
             arguments += ("--requirepass", password, "--masterauth", password)
         self.nodes = []
@@ -72,18 +73,38 @@ class Cluster:
             for number in range(3 * (1 + replicas)):
                 own = directory / f"node{number}"
                 own.mkdir()
-                self.nodes.append(Node(own, *arguments, password=password, protocol=protocol))
+                self.nodes.append(
+                    Node(own, *arguments, *self._tls(), password=password, protocol=protocol))
             self._join(replicas)
         except BaseException:
             self.stop()
             raise
 
+    def _tls(self):
+        """Settings of a node that speaks TLS as well, to the other nodes too, on a port of its own."""
+        if not self._authority:
+            return ()
+        return (
+            "--tls-port", str(_port_with_bus()), "--tls-cluster", "yes", "--tls-auth-clients", "no",
+            "--tls-cert-file", str(self._certificate.certificate),
+            "--tls-key-file", str(self._certificate.key),
+            "--tls-ca-cert-file", str(self._authority.file))
+
+    def _addresses(self):
+        """Where nodes are, by TLS where they speak it."""
+        if not self._authority:
+            return [f"127.0.0.1:{node.port}" for node in self.nodes]
+        return [f"127.0.0.1:{node.arguments[node.arguments.index('--tls-port') + 1]}"
+                for node in self.nodes]
+
     def _join(self, replicas):
         command = ["redis-cli"]
         if self.password:
             command += ["--no-auth-warning", "-a", self.password]
+        if self._authority:
+            command += ["--tls", "--cacert", str(self._authority.file)]
         done = subprocess.run(
-            [*command, "--cluster", "create", *(f"127.0.0.1:{node.port}" for node in self.nodes),
+            [*command, "--cluster", "create", *self._addresses(),
              "--cluster-replicas", str(replicas), "--cluster-yes"],
             capture_output=True, text=True, timeout=_MADE_WITHIN)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -104,9 +125,9 @@ class Cluster:
 
     @property
     def url(self):
-        hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
         user = f":{self.password}@" if self.password else ""
-        return f"redis+cluster://{user}{hosts}/0"
+        scheme = "rediss" if self._authority else "redis"
+        return f"{scheme}+cluster://{user}{','.join(self._addresses())}/0"
 
     @property
     def alive(self):
