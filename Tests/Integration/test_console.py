@@ -8,6 +8,7 @@ import time
 import pytest
 import redis as redis_client
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from harness import nginx
@@ -290,8 +291,8 @@ def test_the_filter_shows_what_contains_it_and_every_notice(browser, console, re
     redis.publish(channel, "a hill")
     redis.publish(channel, "no match")
     _wait_for(browser, "shown", "4 of 6 rows")
+    # However it is emptied: by keys, by the cross in it, or by what fills in forms.
     browser.find_element(By.ID, "filter").clear()
-    browser.execute_script("document.getElementById('filter').dispatchEvent(new Event('input'))")
     _wait_for(browser, "messages", "no match")
     assert len(_rows(browser)) == 6
 
@@ -356,6 +357,43 @@ def test_an_error_names_the_field(browser, console, run, name, field, text):
     if field:
         assert browser.switch_to.active_element.get_attribute("id") == field
     assert _text(browser, "state") == "not connected"
+    assert "Choose a run and a channel" in _text(browser, "empty")
+
+
+def test_an_error_ends_the_former_stream_and_says_what_is_to_be_done(browser, console, channel):
+    _open(browser, console, channel)
+    _set(browser, "run", "it's; rm -rf")
+    # The command is none that a shell would take apart.
+    assert "PUBLISH 'demo:" in _text(browser, "command")
+    _click(browser, "connect")
+    _wait_for(browser, "state", "not connected")
+    assert "Choose a run and a channel" in _text(browser, "empty")
+
+
+def test_all_of_it_is_reached_by_the_keyboard(browser, console, redis, channel):
+    _open(browser, console, channel)
+    browser.execute_script("document.getElementById('run').focus()")
+    reached = []
+    for _ in range(7):
+        focused = browser.switch_to.active_element
+        reached.append(focused.get_attribute("id"))
+        focused.send_keys(Keys.TAB)
+    assert reached == ["run", "channel", "disconnect", "filter", "pause", "clear", "messages"]
+    pause = browser.find_element(By.ID, "pause")
+    pause.send_keys(Keys.SPACE)
+    assert pause.get_attribute("aria-pressed") == "true"
+    pause.send_keys(Keys.SPACE)
+    _set(browser, "channel", "other" + Keys.ENTER)
+    run = channel.split(":")[0]
+    redis.wait_for_subscribers(f"{run}:other", 1)
+
+
+def test_a_notice_of_another_day_says_which(browser, console, channel):
+    _open(browser, console, channel)
+    browser.execute_script("""
+        onGap({ reason: "resume", from_ms: 1700000000000, to_ms: Date.now() });""")
+    _wait_for(browser, "messages", "from 2023-11-14 22:13:20.000 to ")
+    assert re.search(r" to [0-9:.]{12}$", _rows(browser)[-1])
 
 
 # The address

@@ -29,6 +29,8 @@ const SETTLE = 60_000;
 const SLACK = 250;
 // From the end of a fault to the last link that is made again.
 const RECOVERY = 20_000;
+// STATUS_RESUME_WINDOW: who is away for longer is told of a gap.
+const WINDOW = 30_000;
 // The faults for which a page may be told that its stream is not to be had, and those for which it
 // may miss what Redis has taken.
 const RESTARTS = ["roll", "kill"], OUTAGES = ["redis-restart", "redis-pause", ...RESTARTS];
@@ -110,7 +112,8 @@ class Page {
   miss(gap) {
     figures.gaps[gap.reason] = (figures.gaps[gap.reason] ?? 0) + 1;
     this.notices.push([gap.from_ms, gap.to_ms]);
-    const isNeeded = gap.reason === "resume" ? wasRestarted(this.lastHeard - SLACK)
+    const isNeeded = gap.reason === "resume"
+      ? wasRestarted(this.lastHeard - SLACK) || Date.now() - this.lastHeard > WINDOW
       : gap.reason === "redis_outage" && wasFault(OUTAGES, gap.from_ms - SLACK, gap.to_ms + SLACK);
     if (isNeeded) return;
     figures.needless_gaps += 1;
@@ -217,7 +220,8 @@ async function publish(publisher) {
 
 async function main() {
   const plain = new PlainPage(`${values.url}/${channels[0]}`, {
-    fail, mayMiss: (number) => taken[number] === false ||
+    fail, begunAt: (number) => begun[number],
+    mayMiss: (number) => taken[number] === false ||
       wasFault(OUTAGES, begun[number] - SLACK, taken[number] ?? Infinity),
     mayEnd: () => wasFault(RESTARTS, Date.now() - SLACK, Date.now()),
   });

@@ -24,6 +24,12 @@ function clock(milliseconds) {
   return new Date(milliseconds).toISOString().slice(11, 23);
 }
 
+// The same, with the day where it is another one.
+function moment(milliseconds) {
+  const [day, today] = [milliseconds, Date.now()].map((time) => new Date(time).toISOString().slice(0, 10));
+  return (day === today ? "" : day + " ") + clock(milliseconds);
+}
+
 // Rows
 
 function add(text, isNote) {
@@ -120,7 +126,7 @@ function showNumbers() {
     : shown >= rowLimit ? "the last " + shown + " rows" : "";
   element("empty").hidden = shown > 0;
   element("empty").textContent = !rows.length
-    ? name ? "No message has come yet. Publish one by the command above."
+    ? stream ? "No message has come yet. Publish one by the command above."
       : "Choose a run and a channel, and connect."
     : needle ? "No row contains “" + element("filter").value + "”." : "";
 }
@@ -162,7 +168,7 @@ function onState(state, detail) {
   }
   if (state === "live") showSubscribed();
   if (state === "outage") {
-    const since = clock(detail.since_ms);
+    const since = moment(detail.since_ms);
     setState("waiting", "socket open, but no messages come since " + since + " UTC");
     add("outage: no messages come since " + since, true);
   }
@@ -177,8 +183,8 @@ function onState(state, detail) {
 }
 
 function onGap(gap) {
-  add("gap: " + gap.reason + ", rows before this one may be missing, from " + clock(gap.from_ms)
-    + " to " + clock(gap.to_ms), true);
+  add("gap: " + gap.reason + ", rows before this one may be missing, from " + moment(gap.from_ms)
+    + " to " + moment(gap.to_ms), true);
 }
 
 function onMessage(data) {
@@ -221,6 +227,7 @@ function close() {
   if (stream) stream.close();
   stream = null;
   showButtons();
+  showNumbers();
 }
 
 // What a button would do that is done already, it does not offer.
@@ -275,7 +282,9 @@ function submit() {
 
 function showCommand() {
   showButtons();
-  const run = element("run").value || "demo", channel = element("channel").value || "status";
+  // Only what Redis's channel may be called: a shell would make something else of the rest.
+  const named = (field, other) => letters[field][0].test(element(field).value) ? element(field).value : other;
+  const run = named("run", "demo"), channel = named("channel", "status");
   element("command").textContent = page.redisCli + " PUBLISH '" + run + ":" + channel + "' 'hello'";
 }
 
@@ -302,10 +311,14 @@ element("pause").addEventListener("click", () => {
   showPause();
   draw();
 });
-element("filter").addEventListener("input", () => {
-  needle = element("filter").value.toLowerCase();
-  drawAgain();
-});
+for (const change of ["input", "change"]) {
+  element("filter").addEventListener(change, () => {
+    const wanted = element("filter").value.toLowerCase();
+    if (wanted === needle) return;
+    needle = wanted;
+    drawAgain();
+  });
+}
 list.addEventListener("scroll", () => {
   // Only a reader moves it back: rows whose height becomes known move it on.
   if (list.scrollHeight - list.scrollTop - list.clientHeight < 40) isAtEnd = true;
