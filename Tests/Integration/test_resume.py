@@ -7,6 +7,7 @@ import time
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from harness import nginx
 from harness.waiting import wait_until
 
 ID = re.compile(r"[0-9a-f]{30}-[0-9]+")
@@ -155,7 +156,8 @@ def test_of_more_bytes_than_are_kept_the_oldest_are_a_gap(start, redis, open_pag
     _is_gone(daemon)
     for _ in range(3):
         redis.publish(channel, "x" * 400)
-    assert daemon.metric("resume_bytes") == 800
+    # Each counts for eight bytes more than it has.
+    assert daemon.metric("resume_bytes") == 2 * 408
     assert _gap(page.back(open_page, daemon, channel)) == "resume"
 
 
@@ -178,7 +180,7 @@ def test_a_redis_that_was_away_meanwhile_is_told_of(start, start_redis, open_pag
     page.vanish()
     _is_gone(daemon)
     redis.publish("run:status", "before")
-    wait_until(lambda: daemon.metric("resume_bytes") == 6, "the message to be held")
+    wait_until(lambda: daemon.metric("resume_bytes") == 14, "the message to be held")
     redis.kill()
     redis.start()
     redis.wait_for_subscribers("run:status", 1)
@@ -225,6 +227,53 @@ def test_another_channel_learns_nothing_by_a_position(start, redis, open_page, c
     assert _gap(stranger) == "resume"
     redis.publish("another:status", "own")
     assert stranger.receive(1) == ["own"]
+
+
+def test_a_proxy_passes_positions_on_however_it_writes_them(
+        start, redis, open_page, start_nginx, channel, tmp_path):
+    daemon = start(redis)
+    proxy = start_nginx(tmp_path, daemon.address)
+    path = f"{nginx.PREFIX[1:]}{channel}"
+    page = Resuming(open_page, proxy, path)
+    for write in (str, lambda last: last.replace("-", "%2D"), lambda last: f"{last}&token=a%26b"):
+        page.vanish()
+        _is_gone(daemon)
+        redis.publish(channel, "missed")
+        last = page.last
+        page = page.back(open_page, proxy, path, write(last))
+        assert page.first == last and page.receive(1) == ["missed"]
+    assert daemon.metric('resumes_total{outcome="gap"}') == 0
+
+
+def test_a_visitor_takes_nothing_from_a_page_that_is_away(start, redis, open_page, channel):
+    daemon = start(redis)
+    page = Resuming(open_page, daemon, channel)
+    page.vanish()
+    _is_gone(daemon)
+    with open_page(daemon, channel).live() as visitor:
+        redis.publish(channel, "while it is there")
+        visitor.status()
+    _is_gone(daemon)
+    redis.publish(channel, "after it has gone")
+    back = page.back(open_page, daemon, channel)
+    assert back.receive(2) == ["while it is there", "after it has gone"]
+
+
+def test_many_short_messages_all_come_though_their_frames_are_long(
+        start, redis, open_page, channel):
+    """Some 1.6 MB of frames, of which any page's queue may hold one."""
+    daemon = start(redis)
+    page = Resuming(open_page, daemon, channel)
+    page.vanish()
+    _is_gone(daemon)
+    with redis.client() as client, client.pipeline(transaction=False) as pipe:
+        for number in range(20_000):
+            pipe.publish(channel, f"{number % 10}")
+        pipe.execute()
+    wait_until(lambda: daemon.metric("resume_bytes") == 20_000 * 9, "all to be held")
+    back = page.back(open_page, daemon, channel)
+    assert back.receive(20_000) == [f"{number % 10}" for number in range(20_000)]
+    assert daemon.metric("slow_clients_total") == 0
 
 
 def test_with_a_window_of_zero_nothing_is_numbered(start, redis, open_page, channel):

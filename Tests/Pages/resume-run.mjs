@@ -31,6 +31,8 @@ const SLACK = 250;
 const RECOVERY = 20_000;
 // STATUS_RESUME_WINDOW: who is away for longer is told of a gap.
 const WINDOW = 30_000;
+// Who waits for so long for the answer to a PUBLISH, as the publisher does, sees no Redis.
+const SLOW = 500;
 // The faults for which a page may be told that its stream is not to be had, and those for which it
 // may miss what Redis has taken.
 const RESTARTS = ["roll", "kill"], OUTAGES = ["redis-restart", "redis-pause", ...RESTARTS];
@@ -45,7 +47,7 @@ const begun = [], taken = [];
 const faults = [];
 const figures = {
   pages: PAGES, channels: CHANNELS, rate: RATE, minutes: +values.minutes, published: 0, untaken: 0, heard: 0,
-  missing_covered: 0, gaps: {}, needless_gaps: 0, unexplained: 0, repeated: 0, resets: 0, cuts: 0,
+  fault_times: [], missing_covered: 0, gaps: {}, needless_gaps: 0, slowest_redis_ms: 0, unexplained: 0, repeated: 0, resets: 0, cuts: 0,
   black_holes: 0, returns: 0, faults: {}, plain_heard: 0, plain_returns: 0, plain_missing: 0, failures: [],
 };
 
@@ -61,6 +63,20 @@ function wasFault(kinds, from, to) {
 /** Whether there was another daemon before a time. */
 function wasRestarted(since) {
   return faults.some((fault) => RESTARTS.includes(fault.kind) && fault.over >= since);
+}
+
+/** Whether Redis left its publisher, too, without an answer between two times. */
+function wasRedisSlow(from, to) {
+  const now = Date.now();
+  for (let number = begun.length - 1; number >= 0 && begun[number] > from - RECOVERY; number--) {
+    if (taken[number] === false) continue;
+    const answered = taken[number] ?? now;
+    if (answered - begun[number] > SLOW && begun[number] <= to && answered >= from) {
+      figures.slowest_redis_ms = Math.max(figures.slowest_redis_ms, answered - begun[number]);
+      return true;
+    }
+  }
+  return false;
 }
 
 /** Whether a number need not have come: a notice covers it, or Redis has not said that it took it. */
@@ -114,7 +130,8 @@ class Page {
     this.notices.push([gap.from_ms, gap.to_ms]);
     const isNeeded = gap.reason === "resume"
       ? wasRestarted(this.lastHeard - SLACK) || Date.now() - this.lastHeard > WINDOW
-      : gap.reason === "redis_outage" && wasFault(OUTAGES, gap.from_ms - SLACK, gap.to_ms + SLACK);
+      : gap.reason === "redis_outage" && (wasFault(OUTAGES, gap.from_ms - SLACK, gap.to_ms + SLACK)
+        || wasRedisSlow(gap.from_ms - SLACK, gap.to_ms + SLACK));
     if (isNeeded) return;
     figures.needless_gaps += 1;
     fail(`page ${this.index} was told of ${JSON.stringify(gap)} for nothing; it last heard at ${this.lastHeard}`);
@@ -194,6 +211,7 @@ createInterface({ input: process.stdin }).on("line", (line) => {
     figures.faults[fault] = (figures.faults[fault] ?? 0) + 1;
   } else {
     faults.at(-1).over = Date.now();
+    figures.fault_times.push([fault, faults.at(-1).begin, faults.at(-1).over]);
     faults.at(-1).end = Date.now() + RECOVERY;
   }
 });
@@ -222,7 +240,8 @@ async function main() {
   const plain = new PlainPage(`${values.url}/${channels[0]}`, {
     fail, begunAt: (number) => begun[number],
     mayMiss: (number) => taken[number] === false ||
-      wasFault(OUTAGES, begun[number] - SLACK, taken[number] ?? Infinity),
+      wasFault(OUTAGES, begun[number] - SLACK, taken[number] ?? Infinity) ||
+      wasRedisSlow(begun[number] - SLACK, taken[number] ?? Infinity),
     mayEnd: () => wasFault(RESTARTS, Date.now() - SLACK, Date.now()),
   });
   const pages = [];

@@ -22,7 +22,7 @@ final class SimulatedDaemon {
 
     init(
         _ change: (inout Settings) -> Void = { _ in }, connectionLimit: Int = 1000,
-        clientLimit: Int = 2000,
+        mostConnections: Int = 10_000, clientLimit: Int = 2000,
         embeddedBroker: EmbeddedBrokerAddress? = nil, dialPolicy: World.DialPolicy = .accept,
         redisErrors: [String: String] = [:], trace: TraceOptions = TraceOptions(),
         traceCapacity: Int = 1 << 20, tls: TLSContext? = nil, redisTLS: TestTLSServer? = nil,
@@ -48,8 +48,8 @@ final class SimulatedDaemon {
             sys: SimulatedSys(world: world), settings: settings,
             options: RelayOptions(
                 embeddedBroker: embeddedBroker, connectionLimit: connectionLimit,
-                clientLimit: clientLimit, release: Release(revision: "test"),
-                service: service,
+                mostConnections: mostConnections, clientLimit: clientLimit,
+                release: Release(revision: "test"), service: service,
                 trace: trace, openTrace: { traced }, refreshRedis: refreshRedis),
             log: RelayLog { label in
                 JSONLogHandler(label: label, level: .debug, sink: log, now: { 0 })

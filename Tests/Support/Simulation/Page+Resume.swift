@@ -202,6 +202,7 @@ extension Page {
             number += 1
             if !Payload.isOversized(channel.index, number, world.plan) {
                 bytes += Payload.make(channel.index, number, world.plan).count
+                bytes += ResumeStream.messageCost
             }
         }
         return bytes <= settings.resumeChannelBytes

@@ -29,7 +29,7 @@ struct ChannelSubscription {
     var isMoving = false
     /// What it has said lately, where a page of it can resume.
     var stream: ResumeStream?
-    /// Until when it is kept though no page hears it, for one that may come back.
+    /// Until when its stream is kept though no page that can resume hears it, for one that may come back.
     var keptUntil: Instant?
     /// Whether the table knows it.
     var isListed = false

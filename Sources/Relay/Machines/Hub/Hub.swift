@@ -82,7 +82,6 @@ struct Hub: ~Copyable {
     ) -> Membership {
         let id = existing(channel, epoch) ?? make(channel)
         let place = subscriptions[id].pages.insert(page)
-        release(id)
         return Membership(
             subscription: id, place: place, isLive: subscriptions[id].state == .acknowledged)
     }
@@ -117,9 +116,8 @@ struct Hub: ~Copyable {
 
     /// Forgets a subscription.
     mutating func remove(_ id: SlotID) {
-        release(id)
-        if subscriptions[id].isListed { table.remove(id, hash: subscriptions[id].hash) }
         endStream(of: id)
+        if subscriptions[id].isListed { table.remove(id, hash: subscriptions[id].hash) }
         subscriptions.remove(id)
     }
 
@@ -132,7 +130,7 @@ struct Hub: ~Copyable {
 
     // MARK: - Pages that come back
 
-    /// Subscriptions without pages that are kept at once, at most; the oldest go first.
+    /// Subscriptions that are kept at once for pages that are all away, at most; the oldest go first.
     static let keptLimit = 10_000
 
     /// Begins the stream of a subscription, where it has none yet.
@@ -140,12 +138,6 @@ struct Hub: ~Copyable {
         guard subscriptions[id].stream == nil else { return }
         subscriptions[id].stream = ResumeStream(epoch())
         if !subscriptions[id].isListed { list(id) }
-    }
-
-    /// Ends the stream of a subscription: what comes from now on is not in it.
-    mutating func endStream(of id: SlotID) {
-        guard let stream = subscriptions[id].stream.take() else { return }
-        resumeBytes -= stream.byteCount
     }
 
     /// Takes a message up in its stream; returns its position.
@@ -156,23 +148,55 @@ struct Hub: ~Copyable {
         return StreamPosition(stream.epoch, stream.last)
     }
 
-    /// Keeps a subscription without pages until an instant, for one that may come back.
-    mutating func keep(_ id: SlotID, until deadline: Instant) {
+    /// A page that can resume hears the subscription, whose stream has begun; `isBack` where it comes
+    /// back to that stream.
+    mutating func join(_ id: SlotID, isBack: Bool) {
+        subscriptions[id].stream?.join(isBack: isBack)
+        release(id)
+    }
+
+    /// A page that can resume hears the subscription no more; it may come back until `deadline`, where
+    /// there is one.
+    ///
+    /// When the last of them has left, the stream is kept as long as one of them may come back, whoever
+    /// else hears the channel meanwhile; then it ends.
+    mutating func leave(_ id: SlotID, mayComeBackUntil deadline: Instant?, now: Instant) {
+        guard let stream = subscriptions[id].stream else { return }
+        stream.leave(until: deadline, now: now)
+        guard stream.pageCount == 0 else { return }
+        guard let last = stream.isAwaited(until: now) else { return endStream(of: id) }
+        keep(id, until: last)
+    }
+
+    private mutating func keep(_ id: SlotID, until deadline: Instant) {
         subscriptions[id].keptUntil = deadline
-        kept.append((id, deadline))
+        var place = kept.count
+        while place > 0, kept[place - 1].until > deadline { place -= 1 }
+        kept.insert((id, deadline), at: place)
         keptCount += 1
     }
 
+    /// Ends the stream of a subscription: nobody comes back to it.
+    ///
+    /// A stream ends before Redis is asked to end the subscription: what comes from then on is not taken
+    /// up, and a page that comes back must not take it for complete.
+    mutating func endStream(of id: SlotID) {
+        release(id)
+        if let stream = subscriptions[id].stream.take() { resumeBytes -= stream.byteCount }
+    }
+
     /// The oldest of the subscriptions that are kept, where it is to end: its time is over, there are
-    /// too many, or `isPressed` for memory. It is kept no more.
-    mutating func nextToEnd(now: Instant, isPressed: Bool = false) -> SlotID? {
+    /// more than `limit`, or `isPressed` for memory. It is kept no more.
+    mutating func nextToEnd(
+        now: Instant, limit: Int = keptLimit, isPressed: Bool = false
+    ) -> SlotID? {
         while let (id, deadline) = kept.first {
             // A page has come back, and may have left again.
             guard subscriptions.contains(id), subscriptions[id].keptUntil == deadline else {
                 kept.removeFirst()
                 continue
             }
-            guard deadline <= now || keptCount > Self.keptLimit || isPressed else { return nil }
+            guard deadline <= now || keptCount > limit || isPressed else { return nil }
             kept.removeFirst()
             release(id)
             return id
@@ -186,11 +210,11 @@ struct Hub: ~Copyable {
         keptCount -= 1
     }
 
-    /// Forgets what is held for pages that are here: they have it, and may resume no more.
-    mutating func forgetStreams() {
+    /// Forgets the older half of what each stream holds.
+    mutating func forgetHalf() {
         for id in subscriptions.ids {
             guard let stream = subscriptions[id].stream else { continue }
-            resumeBytes -= stream.forget()
+            resumeBytes -= stream.forgetHalf()
         }
     }
 

@@ -38,8 +38,10 @@ struct StreamPosition: Equatable, Sendable {
             let time = Self.hexadecimal(bytes[2..<14]),
             let secret = Self.hexadecimal(bytes[14..<30])
         else { return nil }
+        let digits = bytes[(Self.epochLength + 1)...]
+        guard digits.first != UInt8(ascii: "0") || digits.count == 1 else { return nil }
         var number: UInt64 = 0
-        for byte in bytes[(Self.epochLength + 1)...] {
+        for byte in digits {
             guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
             number = number * 10 + UInt64(byte - UInt8(ascii: "0"))
         }
@@ -93,13 +95,25 @@ enum ResumeRequest: Equatable, Sendable {
         return position.epoch
     }
 
-    /// Reads the query of a request's target; nil for a page that cannot resume.
+    /// Reads the query of a request's target, percent-decoded; nil for a page that cannot resume.
+    ///
+    /// A query that says it twice, in different words, tells of no place: what the page has had is not
+    /// known.
     init?(query: String?) {
         guard let query else { return nil }
-        let fields = query.split(separator: "&")
-        guard let field = fields.first(where: { $0.hasPrefix("resume=") }) else { return nil }
-        let value = field.dropFirst("resume=".count)
-        if value == "1" {
+        let values = Set(
+            query.split(separator: "&").compactMap { field -> String? in
+                let sides = field.split(
+                    separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                guard sides.count == 2, PercentEncoding.decode(sides[0]) == "resume" else {
+                    return nil
+                }
+                return PercentEncoding.decode(sides[1]) ?? ""
+            })
+        guard let value = values.first else { return nil }
+        if values.count > 1 {
+            self = .unknown
+        } else if value == "1" {
             self = .begin
         } else if let position = StreamPosition(value) {
             self = .after(position)

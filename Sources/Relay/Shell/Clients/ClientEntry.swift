@@ -36,6 +36,8 @@ struct Departure {
     let subscription: SlotID
     /// Its place among the pages of the subscription.
     let place: Int
-    /// What it has been told, where it may come back for what it misses.
+    /// What it has been told, where it can resume.
     let resume: PageResume?
+    /// Whether it may come back for what it misses.
+    let mayComeBack: Bool
 }

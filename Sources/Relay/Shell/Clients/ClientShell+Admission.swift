@@ -107,7 +107,8 @@ extension ClientShell where S: ~Copyable {
         _ id: SlotID, by headers: HTTPHeaders, _ context: borrowing LoopContext<S>
     ) {
         let proxies = context.settings.trustedProxies
-        guard !proxies.isEmpty,
+        // Of a connection from another loop it is known.
+        guard !proxies.isEmpty, connections[id].proxy == nil,
             let client = proxies.client(peer: connections[id].address, headers: headers)
         else { return }
         connections[id].proxy = connections[id].peer

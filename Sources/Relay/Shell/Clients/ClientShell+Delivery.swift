@@ -12,7 +12,10 @@ extension ClientShell where S: ~Copyable {
             return noteDropped(.closing, by: id, &context)
         }
         let queued = connections[id].socket.output.count
-        guard queued == 0 || queued + frame.count <= Self.queueLimit else {
+        guard
+            queued == 0 || queued + frame.count <= Self.queueLimit
+                || queued + frame.count <= Self.queueLimit + replayed(to: id)
+        else {
             noteDropped(.slowClient, by: id, &context)
             return close(id, .slow(queuedBytes: queued), &context)
         }
@@ -20,6 +23,9 @@ extension ClientShell where S: ~Copyable {
         context.loop.queue(frame, on: &connections[id].socket)
         connections[id].socket.output.endMessage()
     }
+
+    /// Bytes that its queue may hold beside those, for a page that has come back.
+    private func replayed(to id: SlotID) -> Int { connections[id].resume?.replayed ?? 0 }
 
     /// A payload for the client was over the limit and has been skipped.
     mutating func skipOversized(

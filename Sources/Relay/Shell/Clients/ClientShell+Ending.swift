@@ -8,7 +8,7 @@ extension ClientShell where S: ~Copyable {
         noteRefusal(id, end, &context)
         deactivate(id, &context)
         wake(id, &context)
-        leave(id, because: end, context)
+        leave(id, because: end)
         arm(id, &context)
     }
 
@@ -25,7 +25,7 @@ extension ClientShell where S: ~Copyable {
         if connections[id].end == nil { noteRefusal(id, end, &context) }
         let end = connections[id].end ?? end
         deactivate(id, &context)
-        leave(id, because: end, context)
+        leave(id, because: end)
         let unsent = connections[id].socket.output.messageCount
         noteDropped(end.dropReason, unsent, by: id, &context)
         var reset = false

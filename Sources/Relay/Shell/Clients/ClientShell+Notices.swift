@@ -10,6 +10,14 @@ extension ClientShell where S: ~Copyable {
         queueGap(reason, from: from, to: to, on: id, &context)
     }
 
+    /// Queues the notice that a page cannot have all of its stream.
+    mutating func queueFailedResume(
+        _ notice: [UInt8], on id: SlotID, _ context: inout LoopContext<S>
+    ) {
+        context.loop.queue(notice, on: &connections[id].socket)
+        context.metrics.gapNotices += 1
+    }
+
     /// Queues a gap notice with these times, in Unix milliseconds.
     mutating func queueGap(
         _ reason: GapReason, from: Int64, to: Int64, on id: SlotID,

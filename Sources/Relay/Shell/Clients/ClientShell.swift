@@ -214,23 +214,19 @@ struct ClientShell<S: Sys & ~Copyable>: ~Copyable {
     }
 
     /// The page needs its subscription no more; `end` says whether it may come back.
-    mutating func leave(
-        _ id: SlotID, because end: ClientEnd? = nil, _ context: borrowing LoopContext<S>
-    ) {
+    mutating func leave(_ id: SlotID, because end: ClientEnd? = nil) {
         guard let subscription = connections[id].subscription.take() else { return }
         departures.append(
             Departure(
                 page: id, subscription: subscription, place: Int(connections[id].place),
-                resume: mayComeBack(after: end, context) ? connections[id].resume : nil))
+                resume: connections[id].resume, mayComeBack: Self.mayComeBack(after: end)))
     }
 
     /// Whether a page that ends so may come back for what it misses: it has not said good-bye.
     ///
     /// Only 1000 is a good-bye: browsers close with 1001 what they freeze and thaw again.
-    private func mayComeBack(
-        after end: ClientEnd?, _ context: borrowing LoopContext<S>
-    ) -> Bool {
-        guard let end, context.phase == .serving else { return false }
+    private static func mayComeBack(after end: ClientEnd?) -> Bool {
+        guard let end else { return false }
         switch end {
         case .closedByClient(let code): return code != WebSocketCloseCode.normal
         case .shutdown, .restart: return false

@@ -52,14 +52,15 @@ extension Relay where S: ~Copyable {
     }
 
     /// Gives up what is held for pages that may come back, the oldest first, until the memory budget is
-    /// kept; then what those hold that are here.
+    /// kept; then the older half, and half of the rest, of what is held for those that are here.
     private mutating func shedStreams() {
         while isOverBudget, let id = hub.nextToEnd(now: context.loop.now, isPressed: true) {
-            endSubscription(id)
+            endKept(id)
         }
-        guard isOverBudget, hub.resumeBytes > 0 else { return }
-        hub.forgetStreams()
-        context.loop.heldBytes = hub.resumeBytes
+        while isOverBudget, hub.resumeBytes > 0 {
+            hub.forgetHalf()
+            context.loop.heldBytes = hub.resumeBytes
+        }
     }
 
     // MARK: - With other loops

@@ -95,6 +95,7 @@ extension Relay where S: ~Copyable {
         if let refusal = refusalOfUpgrade(id) {
             return clients.refuse(id, request, refusal, &context)
         }
+        if hub.keptCount > 0 { endKeptStreams() }
         clients.upgrade(id, to: channel, acceptKey: acceptKey, resume: resume, &context)
         subscribe(id, to: channel)
     }

@@ -18,14 +18,24 @@ extension Relay where S: ~Copyable {
         clients.connections[client].resume?.request.epoch
     }
 
-    /// Sees to it that the channel's messages have positions.
-    mutating func beginStream(of id: SlotID) {
-        guard hub[id].stream == nil else { return }
-        let epoch = StreamEpoch(
-            loop: UInt8(truncatingIfNeeded: place.index),
-            beganAt: context.unixMilliseconds(since: context.loop.boot).from,
-            secret: context.loop.sys.random())
-        hub.beginStream(of: id, epoch)
+    /// A page that can resume hears a channel, whose messages have positions from now on.
+    mutating func join(_ page: SlotID, streamOf id: SlotID) {
+        if hub[id].stream == nil {
+            let epoch = StreamEpoch(
+                loop: UInt8(truncatingIfNeeded: place.index),
+                beganAt: context.unixMilliseconds(since: context.loop.boot).from,
+                secret: context.loop.sys.random())
+            hub.beginStream(of: id, epoch)
+        }
+        hub.join(id, isBack: hub[id].stream?.epoch == epochAskedFor(by: page))
+    }
+
+    /// Whether a page has come back and not been told yet what it has missed.
+    func isComingBack(_ page: SlotID) -> Bool {
+        guard clients.contains(page), let resume = clients.connections[page].resume else {
+            return false
+        }
+        return !resume.hasBegun && resume.request != .begin
     }
 
     /// What a page that can resume gets now that it is live for the first time; nil for any other.
@@ -57,27 +67,40 @@ extension Relay where S: ~Copyable {
             context.metrics.gapNotices += 1
             return
         }
-        context.metrics.resumesComplete += 1
-        let stream = resumption.stream
-        for loss in stream.losses where loss.after >= resumption.position.number {
+        for loss in resumption.stream.losses where loss.after >= resumption.position.number {
             tell(client, of: loss)
         }
+        replay(resumption.stream, behind: resumption.position.number, to: client, resume)
+        if resume.outcome == .complete { context.metrics.resumesComplete += 1 }
+    }
+
+    /// Queues what a page has missed, however many bytes that are: its queue may hold them beside what
+    /// any queue may hold.
+    private mutating func replay(
+        _ stream: ResumeStream, behind number: UInt64, to client: SlotID, _ resume: PageResume
+    ) {
+        guard var cursor = stream.cursor(after: number) else { return }
         var storage = take(&numberedFrame)
-        var number = resumption.position.number
-        for payload in stream.payloads(after: number) {
-            number += 1
+        var payload: [UInt8] = []
+        while clients.contains(client), stream.next(&cursor, into: &payload) {
             let built = StatusFrame.build(
-                payload.span, at: StreamPosition(stream.epoch, number), in: &storage)
+                payload.span, at: StreamPosition(stream.epoch, cursor.number), in: &storage)
             context.metrics.messagesReplayed += 1
-            // What is held may be more than may wait for a page, once it is escaped.
             let queued = clients.connections[client].socket.output.count
             if queued + built.frame.count > ClientShell<S>.queueLimit {
                 clients.flush(client, &context)
             }
+            resume.replayed += built.frame.count
             deliver(storage.span.extracting(built.frame), to: client)
-            guard clients.contains(client) else { break }
         }
         numberedFrame = storage
+        // Memory may have run short meanwhile.
+        if clients.contains(client), cursor.number < stream.last {
+            resume.outcome = .gap
+            let notice = noticeOfFailedResume(of: client)
+            clients.queueFailedResume(notice, on: client, &context)
+            context.metrics.resumesFailed += 1
+        }
     }
 
     private mutating func tell(_ client: SlotID, of loss: ResumeStream.Loss) {
@@ -101,33 +124,63 @@ extension Relay where S: ~Copyable {
 
     // MARK: - Going away
 
+    /// A page has left the stream of its channel.
+    mutating func leaveStream(_ departure: Departure) {
+        guard departure.resume != nil else { return }
+        let deadline =
+            mayComeBack(departure) ? context.loop.now + settings.resumeWindow : nil
+        hub.leave(departure.subscription, mayComeBackUntil: deadline, now: context.loop.now)
+        context.loop.heldBytes = hub.resumeBytes
+    }
+
     /// Whether a page that has left a subscription may come back for what it misses: one that can resume
     /// and has been told where the stream is, now or on a former connection.
-    func mayComeBack(_ departure: Departure) -> Bool {
-        guard let resume = departure.resume, let stream = hub[departure.subscription].stream
+    private func mayComeBack(_ departure: Departure) -> Bool {
+        guard departure.mayComeBack, takesWebSockets, let resume = departure.resume,
+            let stream = hub[departure.subscription].stream
         else { return false }
         return resume.hasBegun || stream.epoch == resume.request.epoch
     }
 
-    /// Ends the subscriptions whose time is over.
-    mutating func endKeptSubscriptions() {
-        while let id = hub.nextToEnd(now: context.loop.now) { endSubscription(id) }
+    /// Ends what is kept for pages that may come back where its time is over, and the oldest of it where
+    /// there is no room: with dedicated links each has a descriptor, which new pages must find free.
+    mutating func endKeptStreams() {
+        var limit = Hub.keptLimit
+        if hub.mode == .dedicated {
+            let room = context.options.mostConnections - place.share.webSockets
+            limit = min(limit, max(0, room) / place.share.loops.count)
+        }
+        while let id = hub.nextToEnd(now: context.loop.now, limit: limit) { endKept(id) }
     }
 
-    /// Ends all subscriptions that no page hears: nobody can come back any more.
-    mutating func endAllKeptSubscriptions() {
-        while let id = hub.nextToEnd(now: context.loop.now, isPressed: true) {
-            endSubscription(id)
-        }
+    /// Nobody comes back any more; pages that cannot resume may still hear the channel.
+    mutating func endKept(_ id: SlotID) {
+        hub.endStream(of: id)
+        context.loop.heldBytes = hub.resumeBytes
+        if !hub[id].isWanted { endSubscription(id) }
+    }
+
+    /// Ends all that is kept: nobody can come back any more.
+    mutating func endAllKeptStreams() {
+        while let id = hub.nextToEnd(now: context.loop.now, isPressed: true) { endKept(id) }
     }
 
     // MARK: - Other loops
 
+    /// How much later another loop may have begun to look at the clocks.
+    private static var startSpread: Nanoseconds { .seconds(10) }
+
     /// The loop that has the stream which a page asks for, where it is another.
+    ///
+    /// What began before the process is nowhere, and its loops may have been fewer: all its pages
+    /// would come to those.
     func otherLoop(of request: ResumeRequest?) -> Int? {
         guard case .after(let position)? = request, !place.isAlone else { return nil }
         let target = Int(position.epoch.loop)
-        guard target != place.index, target < place.share.loops.count,
+        let wallClock = context.wallClock
+        let start = wallClock.milliseconds(from: wallClock.beganAt, to: context.loop.boot).from
+        guard position.epoch.beganAt >= start - Self.startSpread.milliseconds,
+            target != place.index, target < place.share.loops.count,
             !place.share.loops[target].hasEnded
         else { return nil }
         return target

@@ -81,7 +81,7 @@ extension Relay where S: ~Copyable {
     mutating func beginDepartures() {
         lastDeparture = context.loop.now + settings.drainWindow
         acceptor.close(&context)
-        endAllKeptSubscriptions()
+        endAllKeptStreams()
         let leaving = clients.ids.filter { id in
             switch clients.connections[id].machine.state {
             case .opening, .open: true

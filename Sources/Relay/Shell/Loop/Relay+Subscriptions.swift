@@ -10,7 +10,7 @@ extension Relay where S: ~Copyable {
         let membership = hub.subscribe(
             page, to: channel.bytes, resuming: epochAskedFor(by: page))
         let id = membership.subscription
-        if clients.connections[page].resume != nil { beginStream(of: id) }
+        if clients.connections[page].resume != nil { join(page, streamOf: id) }
         clients.joined(page, id, at: membership.place)
         if !membership.isLive, hub[id].link == nil { place(id) }
         if let link = hub[id].link { clients.note(link: links.entries[link].number, of: page) }
@@ -24,11 +24,8 @@ extension Relay where S: ~Copyable {
         if let moved = hub.leave(id, at: departure.place) {
             clients.move(moved, to: departure.place)
         }
-        guard hub[id].pages.isEmpty else { return }
-        if mayComeBack(departure) {
-            return hub.keep(id, until: context.loop.now + settings.resumeWindow)
-        }
-        endSubscription(id)
+        leaveStream(departure)
+        if !hub[id].isWanted { endSubscription(id) }
     }
 
     /// Nobody wants the subscription any more.
@@ -43,11 +40,11 @@ extension Relay where S: ~Copyable {
     }
 
     /// A page takes no more messages, and will leave. Over its own link Redis is asked to send none,
-    /// and those that it has sent already are counted as dropped; a shared link goes on.
+    /// and those that it has sent already are counted as dropped; a link that others share goes on.
     mutating func endSubscription(ofPage page: SlotID) {
         guard hub.mode == .dedicated, let id = clients.connections[page].subscription,
-            let link = hub[id].link, links.unsubscribe(link, &context)
-        else { return clients.leave(page, context) }
+            hub[id].pages.count == 1, let link = hub[id].link, links.unsubscribe(link, &context)
+        else { return clients.leave(page) }
     }
 
     /// Closes a link, which carries nothing from now on.
@@ -184,7 +181,8 @@ extension Relay where S: ~Copyable {
         endOutage(id)
         for place in 0..<hub[id].pages.count {
             let page = hub[id].pages[place]
-            if since != .never {
+            // A page that has come back hears of it with what else it has missed.
+            if since != .never, !isComingBack(page) {
                 clients.notifyOfGap(page, reason: .redisOutage, since: since, &context)
             }
             subscribed(page)

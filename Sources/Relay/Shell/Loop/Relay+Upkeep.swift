@@ -12,7 +12,7 @@ extension Relay where S: ~Copyable {
         if place.isFirst { context.loop.releaseMemory() }
         if !place.isAlone { lookAtOthers() }
         reportToService()
-        endKeptSubscriptions()
+        endKeptStreams()
         lookAfterCluster()
         context.loop.arm(upkeepTimer, at: context.loop.now + upkeepPause)
     }

@@ -17,6 +17,9 @@ struct UnixTimeOffsets: Sendable {
 
     private var settings: [Setting] = []
 
+    /// When both clocks were first looked at; ``BootTime/never`` before.
+    var beganAt: BootTime { settings.first?.since ?? .never }
+
     /// Notes what both clocks say; `unixTime` is in nanoseconds since the Unix epoch.
     mutating func note(unixTime: Int64, at boot: BootTime) {
         let offset = Nanoseconds(unixTime) - Nanoseconds(boot.nanoseconds)

@@ -220,22 +220,48 @@ private final class Registry {
     private static let epoch = StreamEpoch(loop: 0, beganAt: 1, secret: 2)
     private static let channel = Array("run:status".utf8)
     private static let page = SlotID(index: 0, generation: 1)
+    private static let other = SlotID(index: 1, generation: 1)
 
     private static func instant(_ seconds: Int64) -> Instant {
         Instant(nanoseconds: seconds * 1_000_000_000)
     }
 
+    /// A page that can resume comes to a channel, and its subscription is acknowledged.
+    private static func open(
+        _ hub: inout Hub, _ page: SlotID = page, _ channel: [UInt8] = channel
+    ) -> Hub.Membership {
+        let membership = hub.subscribe(page, to: channel)
+        hub.beginStream(of: membership.subscription, epoch)
+        hub.join(membership.subscription, isBack: false)
+        hub.acknowledged(membership.subscription)
+        return membership
+    }
+
+    /// A page comes back to its stream.
+    private static func comeBack(_ hub: inout Hub, _ page: SlotID = page) -> Hub.Membership {
+        let membership = hub.subscribe(page, to: channel, resuming: epoch)
+        hub.join(membership.subscription, isBack: true)
+        return membership
+    }
+
+    /// A page leaves at an instant, and may come back for thirty seconds or has said good-bye.
+    private static func leave(
+        _ hub: inout Hub, _ membership: Hub.Membership, at seconds: Int64, goodBye: Bool = false
+    ) {
+        _ = hub.leave(membership.subscription, at: membership.place)
+        hub.leave(
+            membership.subscription, mayComeBackUntil: goodBye ? nil : instant(seconds + 30),
+            now: instant(seconds))
+    }
+
     @Test(arguments: RedisSubscriptions.allCases)
     func aPageFindsItsStreamByItsEpoch(mode: RedisSubscriptions) {
         var hub = Hub(mode, seed: 1)
-        let first = hub.subscribe(Self.page, to: Self.channel)
-        hub.beginStream(of: first.subscription, Self.epoch)
-        hub.acknowledged(first.subscription)
-        _ = hub.leave(first.subscription, at: first.place)
-        hub.keep(first.subscription, until: Self.instant(30))
+        let first = Self.open(&hub)
+        Self.leave(&hub, first, at: 0)
         let early = hub.nextToEnd(now: Self.instant(29))
         #expect(early == nil)
-        let back = hub.subscribe(Self.page, to: Self.channel, resuming: Self.epoch)
+        let back = Self.comeBack(&hub)
         #expect(back.subscription == first.subscription && back.isLive)
         // What was left is not ended any more.
         let late = hub.nextToEnd(now: Self.instant(60))
@@ -244,48 +270,137 @@ private final class Registry {
         #expect(kept == 0)
     }
 
+    @Test func itsTimeIsOverWithItsLastInstant() {
+        var hub = Hub(.shared, seed: 1)
+        let first = Self.open(&hub)
+        Self.leave(&hub, first, at: 0)
+        let early = hub.nextToEnd(now: Instant(nanoseconds: 29_999_999_999))
+        let due = hub.nextToEnd(now: Self.instant(30))
+        #expect(early == nil && due == first.subscription)
+    }
+
+    @Test(arguments: RedisSubscriptions.allCases)
+    func afterAGoodByeNothingIsKept(mode: RedisSubscriptions) {
+        var hub = Hub(mode, seed: 1)
+        let first = Self.open(&hub)
+        Self.leave(&hub, first, at: 0)
+        let back = Self.comeBack(&hub)
+        Self.leave(&hub, back, at: 1, goodBye: true)
+        let subscription = hub[first.subscription]
+        #expect(!subscription.isWanted && subscription.stream == nil)
+    }
+
+    @Test func aPageThatCannotResumeNeitherKeepsAStreamNorEndsIt() {
+        var hub = Hub(.shared, seed: 1)
+        let first = Self.open(&hub)
+        Self.leave(&hub, first, at: 0)
+        // Somebody else hears the channel for a while.
+        let plain = hub.subscribe(Self.other, to: Self.channel)
+        _ = hub.leave(plain.subscription, at: plain.place)
+        let isWanted = hub[first.subscription].isWanted
+        #expect(isWanted)
+        let again = hub.subscribe(Self.other, to: Self.channel)
+        let due = hub.nextToEnd(now: Self.instant(30))
+        #expect(due == again.subscription)
+        hub.endStream(of: again.subscription)
+        let left = hub[again.subscription]
+        #expect(left.isWanted && left.stream == nil)
+    }
+
+    @Test func theGoodByeOfOneIsNotThatOfAnother() {
+        var hub = Hub(.shared, seed: 1)
+        let first = Self.open(&hub)
+        let second = Self.open(&hub, Self.other)
+        Self.leave(&hub, second, at: 0)
+        Self.leave(&hub, first, at: 10, goodBye: true)
+        let early = hub.nextToEnd(now: Self.instant(29))
+        let due = hub.nextToEnd(now: Self.instant(30))
+        #expect(early == nil && due == first.subscription)
+    }
+
+    @Test func whoLeftLongAgoIsNotWaitedForWhenAnotherLeaves() {
+        var hub = Hub(.shared, seed: 1)
+        let first = Self.open(&hub)
+        let second = Self.open(&hub, Self.other)
+        Self.leave(&hub, second, at: 0)
+        Self.leave(&hub, first, at: 40)
+        let back = Self.comeBack(&hub)
+        Self.leave(&hub, back, at: 50, goodBye: true)
+        let isWanted = hub[first.subscription].isWanted
+        #expect(!isWanted)
+    }
+
     @Test func withDedicatedLinksNobodyElseFindsIt() {
         var hub = Hub(.dedicated, seed: 1)
-        let first = hub.subscribe(Self.page, to: Self.channel)
-        hub.beginStream(of: first.subscription, Self.epoch)
+        let first = Self.open(&hub)
         let stranger = StreamEpoch(loop: 0, beganAt: 1, secret: 3)
         let second = hub.subscribe(Self.page, to: Self.channel, resuming: stranger)
         let third = hub.subscribe(Self.page, to: Array("run:other".utf8), resuming: Self.epoch)
         #expect(Set([first, second, third].map(\.subscription)).count == 3)
     }
 
-    @Test func theOldestGoFirstWhenTheirTimeIsOverOrMemoryIsShort() {
+    @Test func theOldestGoFirstWhenTheirTimeIsOverOrThereIsNoRoom() {
         var hub = Hub(.shared, seed: 1)
         var ids: [SlotID] = []
-        for number in 0..<3 {
-            let membership = hub.subscribe(Self.page, to: Array("run\(number):status".utf8))
+        for number in 0..<4 {
+            let membership = Self.open(&hub, Self.page, Array("run\(number):status".utf8))
             ids.append(membership.subscription)
-            hub.acknowledged(membership.subscription)
-            _ = hub.leave(membership.subscription, at: 0)
-            hub.keep(membership.subscription, until: Self.instant(Int64(30 + number)))
+            Self.leave(&hub, membership, at: Int64(number))
         }
-        let early = hub.nextToEnd(now: Self.instant(29))
+        let early = hub.nextToEnd(now: Self.instant(29), limit: 4)
         let due = hub.nextToEnd(now: Self.instant(30))
         let pressed = hub.nextToEnd(now: Self.instant(30), isPressed: true)
+        let excess = hub.nextToEnd(now: Self.instant(30), limit: 1)
+        let rest = hub.nextToEnd(now: Self.instant(30), limit: 1)
         #expect(early == nil && due == ids[0] && pressed == ids[1])
+        #expect(excess == ids[2] && rest == nil)
+        for id in ids[0..<3] { hub.endStream(of: id) }
         let isQueued = hub.enqueue(ids[0])
-        let isKept = hub.enqueue(ids[2])
+        let isKept = hub.enqueue(ids[3])
         #expect(isQueued && !isKept)
     }
 
-    @Test func whatAStreamHoldsIsCountedUntilItIsGone() {
+    @Test func theOrderIsThatOfTheirTimesWhoeverLeavesLast() {
         var hub = Hub(.shared, seed: 1)
-        let id = hub.subscribe(Self.page, to: Self.channel).subscription
-        hub.beginStream(of: id, Self.epoch)
+        let first = Self.open(&hub)
+        let second = Self.open(&hub, Self.other)
+        Self.leave(&hub, second, at: 0)
+        let third = Self.open(&hub, Self.page, Array("run:other".utf8))
+        Self.leave(&hub, third, at: 5)
+        Self.leave(&hub, first, at: 10, goodBye: true)
+        let due = hub.nextToEnd(now: Self.instant(31))
+        let next = hub.nextToEnd(now: Self.instant(35))
+        #expect(due == first.subscription && next == third.subscription)
+    }
+
+    @Test(arguments: [false, true])
+    func whatAStreamHoldsIsCountedUntilItIsGone(isRemoved: Bool) {
+        var hub = Hub(.shared, seed: 1)
+        let id = Self.open(&hub).subscription
         guard let stream = hub[id].stream else {
             Issue.record("no stream")
             return
         }
         let first = hub.append([1, 2, 3].span, to: stream, limit: 100)
         let held = hub.resumeBytes
-        #expect(first == StreamPosition(Self.epoch, 1) && held == 3)
-        hub.remove(id)
+        #expect(first == StreamPosition(Self.epoch, 1) && held == 3 + ResumeStream.messageCost)
+        if isRemoved { hub.remove(id) } else { hub.endStream(of: id) }
         let rest = hub.resumeBytes
         #expect(rest == 0)
+    }
+
+    @Test func memoryIsGivenBackHalfAndHalf() {
+        var hub = Hub(.shared, seed: 1)
+        for number in 0..<2 {
+            let id = Self.open(&hub, Self.page, Array("run\(number):status".utf8)).subscription
+            guard let stream = hub[id].stream else { continue }
+            for _ in 0..<8 { _ = hub.append([1, 2].span, to: stream, limit: 1000) }
+        }
+        var held = [hub.resumeBytes]
+        while hub.resumeBytes > 0 {
+            hub.forgetHalf()
+            held.append(hub.resumeBytes)
+        }
+        #expect(held == [160, 80, 40, 20, 0])
     }
 }
