@@ -14,6 +14,7 @@ from harness.daemon import run_to_end
 from harness.waiting import free_port, wait_until
 
 MODES = ["dedicated", "shared"]
+RIGHTS = "&* +ssubscribe +sunsubscribe +subscribe +ping +hello +role +client +cluster|slots"
 FOLLOWED_WITHIN = 30.0
 """Seconds from the end of a master until every page hears its replica."""
 
@@ -151,6 +152,24 @@ def test_a_password_and_names_of_hosts_are_used(start_cluster, start, listen, mo
     listeners = listen(daemon, _channels(cluster, 1))
     _all_hear(cluster, listeners, "with a password")
     assert "pa55" not in daemon.output
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_user_with_the_rights_that_are_documented_has_enough(start_cluster, start, listen, mode):
+    cluster = start_cluster(replicas=0)
+    for node in cluster.nodes:
+        node.cli("ACL", "SETUSER", "relay", "on", ">pw", "resetchannels", *RIGHTS.split())
+    url = cluster.url.replace("cluster://", "cluster://relay:pw@")
+    daemon = start(cluster, mode, STATUS_REDIS_URL=url, STATUS_REDIS_PING_INTERVAL="300ms")
+    channels = _channels(cluster, 1)
+    listeners = listen(daemon, channels)
+    _all_hear(cluster, listeners, "by right")
+    cluster.migrate(channels[0], cluster.master_of(channels[1]))
+    _all_hear(cluster, listeners, "by right elsewhere")
+    assert daemon.is_ready()
+    assert not daemon.link_failures(cause="no_permission")
+    for node in cluster.nodes:
+        assert node.cli("ACL", "LOG") == ""
 
 
 def test_nodes_that_do_not_name_themselves_have_the_host_that_was_asked(

@@ -73,6 +73,8 @@ final class SimulatedRedis {
     var movedSlots: [Int: UInt16] = [:]
     /// What a command about a slot is answered with in place of anything else.
     var slotErrors: [Int: String] = [:]
+    /// The version that nodes of a cluster tell in their answer to `HELLO`.
+    var version = "7.2.4"
     /// Speaks TLS as this server, on connections to come.
     var tls: TestTLSServer?
 
@@ -140,9 +142,14 @@ final class SimulatedRedis {
                 sessions[index].version = .resp3
                 reply.version = .resp3
                 sessions[index].name = command.last ?? ""
-                reply.mapHeader(hidesRole ? 1 : 2)
+                reply.mapHeader((hidesRole ? 1 : 2) + (slots.isEmpty ? 0 : 3))
                 reply.bulkString("proto")
                 reply.integer(3)
+                if !slots.isEmpty {
+                    for word in ["server", "redis", "version", version, "mode", "cluster"] {
+                        reply.bulkString(word)
+                    }
+                }
                 if hidesRole { break }
                 reply.bulkString("role")
                 reply.bulkString(role)

@@ -97,7 +97,7 @@ struct Greeting {
                 return .incomplete
             }
             guard isHarmless(failure, for: purpose, at: target) else { return .failed(failure) }
-        } else if let failure = rejection(of: reply) {
+        } else if let failure = rejection(of: reply, asksForSlots: purpose == .topology) {
             return .failed(failure)
         }
         guard let next = next(after: awaited, for: purpose, at: target) else {
@@ -137,7 +137,7 @@ struct Greeting {
     }
 
     /// What is wrong with an answer that is no error.
-    private mutating func rejection(of reply: RESPValue?) -> LinkFailure? {
+    private mutating func rejection(of reply: RESPValue?, asksForSlots: Bool) -> LinkFailure? {
         if (awaited == .subscribe) != (reply == nil) {
             return .protocolError("unexpected answer to \(awaited.name)")
         }
@@ -146,6 +146,7 @@ struct Greeting {
             guard let role = reply?.value(forKey: "role")?.string else { return nil }
             mustTellRole = false
             return role == "master" ? nil : .notMaster
+        case .hello where asksForSlots: return age(of: reply)
         case .role:
             mustTellRole = false
             var parts = reply?.children
@@ -153,6 +154,16 @@ struct Greeting {
         default:
             return nil
         }
+    }
+
+    /// What is wrong with a node of a cluster that is older than sharded Pub/Sub, where it says so.
+    private func age(of hello: RESPValue?) -> LinkFailure? {
+        guard hello?.value(forKey: "mode")?.string == "cluster",
+            hello?.value(forKey: "server")?.string == "redis",
+            let version = hello?.value(forKey: "version")?.string,
+            let major = version.split(separator: ".").first.flatMap({ Int($0) }), major < 7
+        else { return nil }
+        return .tooOld(version)
     }
 
     // MARK: - Commands

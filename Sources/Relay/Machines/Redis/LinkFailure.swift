@@ -51,6 +51,8 @@ indirect enum LinkFailure: Equatable, Sendable {
     case slotUnserved(String)
     /// The server is no cluster.
     case noCluster
+    /// The cluster's Redis is of this version, which has no sharded Pub/Sub.
+    case tooOld(String)
     /// No node of the cluster can be asked; this was the last reason, or the one that says most.
     case nodes(LinkFailure)
     /// Redis refused the user or password (`WRONGPASS`).
@@ -97,7 +99,7 @@ indirect enum LinkFailure: Equatable, Sendable {
     var isFatalAtStart: Bool {
         switch self {
         case .wrongPassword, .authRefused, .passwordMissing, .noPermission, .badDatabase,
-            .certificate, .noCluster:
+            .certificate, .noCluster, .tooOld:
             true
         case .sentinel(let failure), .nodes(let failure): failure.isFatalAtStart
         default: false
@@ -211,6 +213,7 @@ indirect enum LinkFailure: Equatable, Sendable {
         case .moved, .slotLeft: "moved"
         case .slotUnserved: "slot_unserved"
         case .noCluster: "no_cluster"
+        case .tooOld: "too_old"
         case .nodes(let failure): failure.cause
         case .wrongPassword: "wrong_password"
         case .authRefused: "auth_refused"
@@ -264,6 +267,8 @@ extension LinkFailure: CustomStringConvertible {
         case .slotUnserved(let reply): "nobody serves the channel's slot: \(reply)"
         case .noCluster:
             "the server is no cluster (cluster-enabled no): redis:// is meant, or another address"
+        case .tooOld(let version):
+            "the cluster is of Redis \(version): sharded Pub/Sub (SSUBSCRIBE) takes version 7"
         case .nodes(let failure): "no node of the cluster can be asked: \(failure)"
         case .protectedMode:
             "Redis is in protected mode and takes connections of its own machine alone"

@@ -274,6 +274,19 @@ import Testing
         #expect(fatal.contains("the server is no cluster"))
     }
 
+    @Test(arguments: ["6.2.14", "5.0.0"])
+    func aClusterWithoutShardedPubSubEndsTheStart(version: String) {
+        let daemon = Self.daemon(.shared) { _ in
+        } prepare: { redis, _ in
+            redis.version = version
+        }
+        guard case .stopped(let fatal?) = daemon.phase else {
+            Issue.record("the daemon goes on")
+            return
+        }
+        #expect(fatal.contains("the cluster is of Redis \(version)"))
+    }
+
     @Test(arguments: RedisSubscriptions.allCases)
     func aServerWithoutHelloIsSpokenToInRESP2(mode: RedisSubscriptions) {
         let daemon = Self.daemon(mode) { _ in
