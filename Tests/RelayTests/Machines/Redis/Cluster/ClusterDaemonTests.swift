@@ -159,6 +159,57 @@ import Testing
         #expect(Self.subscribers(daemon, of: Self.channels[0]) == [7001])
     }
 
+    @Test func whatANodeRelaysThatHasTheChannelNoMoreReachesNobody() throws {
+        let daemon = Self.daemon(.shared)
+        let channel = Self.channels[0]
+        let page = daemon.open("/\(channel)")
+        daemon.advance(.seconds(5))
+        let former = try #require(
+            daemon.redis.subscribers.first { $0.channels.contains(channel) })
+        daemon.redis.movedSlots[Self.slot(channel)] = 7002
+        daemon.redis.withdraw(channel, at: 7001)
+        daemon.advance(.seconds(3))
+        #expect(Self.subscribers(daemon, of: channel) == [7002])
+        former.connection.toDaemon += ">3\r\n$8\r\nsmessage\r\n$5\r\nrun:7\r\n$4\r\nlate\r\n".utf8
+        daemon.redis.publish(channel, "here")
+        daemon.settle()
+        #expect(page.statuses == ["here"])
+    }
+
+    @Test(arguments: RedisSubscriptions.allCases)
+    func theTopologyIsAskedForSoonAfterAFailureAndNotInTheNextInterval(
+        mode: RedisSubscriptions
+    ) {
+        let daemon = Self.daemon(mode) {
+            $0.redisMaxRetries = 0
+            $0.redisPingInterval = .seconds(600)
+        }
+        _ = daemon.open("/\(Self.channels[0])")
+        daemon.advance(.seconds(1))
+        daemon.redis.slots[0] = (0...5460, 7004)
+        daemon.world.hand.portPolicies[7001] = .refuse
+        daemon.redis.kill(port: 7001)
+        daemon.advance(.milliseconds(250))
+        #expect(Self.subscribers(daemon, of: Self.channels[0]) == [7004])
+    }
+
+    @Test(arguments: RedisSubscriptions.allCases)
+    func theGapOfAMasterThatWasCutOffBeginsBeforeItsSuccessorsReignHoweverItAnswers(
+        mode: RedisSubscriptions
+    ) throws {
+        let daemon = Self.daemon(mode) { $0.redisPingInterval = .milliseconds(500) }
+        let page = daemon.open("/\(Self.channels[0])")
+        daemon.advance(.seconds(10))
+        let began = daemon.world.wall / 1_000_000
+        daemon.redis.slots[0] = (0...5460, 7004)
+        daemon.redis.replicas = [7001]
+        daemon.advance(.seconds(10))
+        let outage = try #require(page.messages.first { $0.contains("outage") })
+        let digits = outage.drop { !$0.isNumber }.prefix { $0.isNumber }
+        #expect(try #require(Int64(digits)) <= began)
+        #expect(Self.has(page, "gap"))
+    }
+
     // MARK: - Slots that nobody serves
 
     @Test(arguments: RedisSubscriptions.allCases)
