@@ -170,7 +170,8 @@ extension Page {
         }
         if memory.isBehindGap { world.fail("page \(index) was told twice that it cannot resume") }
         memory.isBehindGap = true
-        if let offered = memory.offered { memory.last = offered }
+        // Where memory ran short it has had a part of what it has missed, and not the rest.
+        if memory.offered != nil { memory.present = nil }
         // A process does not know how the wall clock was set under the former one: where it was
         // set back since, the time of the stream's beginning says nothing by the clock as it is now.
         if memory.process != memory.presentProcess, let gap = told.gaps.last,
