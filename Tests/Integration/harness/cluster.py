@@ -42,6 +42,14 @@ class Node(Redis):
             "--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0",
             *arguments, port=_port_with_bus(), **options)
 
+    def start(self):
+        """Starts the node; one that does not come up is ended."""
+        try:
+            return super().start()
+        except BaseException:
+            self.stop()
+            raise
+
     @property
     def url(self):
         return f"redis://127.0.0.1:{self.port}/0"
