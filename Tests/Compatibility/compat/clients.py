@@ -80,7 +80,8 @@ class AioHTTP(_OnLoop):
 
     async def _open(self, url):
         self._session = aiohttp.ClientSession()
-        self._socket = await self._session.ws_connect(url, max_msg_size=0, autoping=False)
+        self._socket = await self._session.ws_connect(
+            url, max_msg_size=0, autoping=False, autoclose=False)
 
     async def _receive(self, kind):
         """The next message of a kind; the daemon's own ping frames are answered."""
@@ -109,11 +110,14 @@ class AioHTTP(_OnLoop):
         self._stop()
 
     def end(self, timeout=PATIENCE):
+        # The code that the daemon has sent: aiohttp itself calls it 1006 where the end of the stream,
+        # which follows at once, comes before its own close frame has left.
         async def drain():
-            async for _ in self._socket:
-                pass
-        self._call(drain(), timeout)
-        code = self._socket.close_code
+            while True:
+                message = await self._socket.receive()
+                if message.type != aiohttp.WSMsgType.TEXT:
+                    return message.data if message.type == aiohttp.WSMsgType.CLOSE else None
+        code = self._call(drain(), timeout)
         self.close()
         return code
 
