@@ -29,8 +29,10 @@ def _start_cluster(stack, directory, *arguments, **options):
 
 @pytest.fixture(scope="module")
 def cluster(ended, tmp_path_factory):
-    """A cluster for all tests that leave each slot a master."""
-    return _start_cluster(ended, tmp_path_factory.mktemp("cluster"))
+    """A cluster for all tests that leave each slot a master; on a machine that is busy elsewhere no node
+    may take another for dead, and fail over unasked."""
+    return _start_cluster(
+        ended, tmp_path_factory.mktemp("cluster"), "--cluster-node-timeout", "15000")
 
 
 @pytest.fixture

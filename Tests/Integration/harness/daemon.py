@@ -70,6 +70,7 @@ class Daemon:
 
     def __init__(self, settings, arguments=(), limits=None, before=None, kept=()):
         self.lines = []
+        self._is_told_to_end = False
         self.stderr = ""
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
@@ -183,6 +184,7 @@ class Daemon:
     # The end
 
     def signal(self, number=signal.SIGTERM):
+        self._is_told_to_end |= number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
         self.process.send_signal(number)
 
     def wait(self, timeout=PATIENCE):
@@ -201,7 +203,9 @@ class Daemon:
         if not self.is_running:
             self.wait()
             return
-        self.signal()
+        # A second signal ends it at once, and that is no clean end.
+        if not self._is_told_to_end:
+            self.signal()
         try:
             status = self.wait()
         except subprocess.TimeoutExpired:

@@ -27,6 +27,8 @@ struct ClusterView {
     private var agreedSince = BootTime.never
     /// Whether subscriptions in force may be where the slots are no more.
     private var isUnsettled = false
+    /// Whether a redirection has changed what is known since the last answer: those that come agree anew.
+    private var isRedirected = false
     /// The last redirection of each slot: for a while it counts for more than the answer of a node that
     /// may lag behind.
     private var redirections: [UInt16: (node: RedisEndpoint, at: Instant)] = [:]
@@ -77,9 +79,10 @@ struct ClusterView {
         isAwaited = false
         let isNew = told != topology
         topology = told
-        if isNew {
+        if isNew || isRedirected {
             agreedSince = askedAt
             isUnsettled = true
+            isRedirected = false
         } else if !isUnsettled {
             confirmedAt = self.askedAt
         }
@@ -114,7 +117,7 @@ struct ClusterView {
         if let last, now - last.at < Self.redirectionSpacing { return false }
         redirections[redirection.slot.number] = (target, now)
         topology.move(redirection.slot, to: target)
-        isUnsettled = true
+        isRedirected = true
         return target != origin
     }
 
