@@ -175,7 +175,7 @@ nightly-scale: conformance
 	@STATUS2_REPORT=$(CURDIR)/.build-nightly/scale $(MAKE) --no-print-directory scale
 	@Scripts/figures scale
 
-nightly-deploy: test-deploy dist-reproducible
+nightly-deploy: test-deploy
 
 # All 301 cases of the Autobahn suite, in both roles; a failure where the suite cannot be had.
 conformance: ws-echo
