@@ -127,12 +127,14 @@ DEPLOY = STATUS2_BINARY=$(CURDIR)/.build-dist/release/status2 PYTHONDONTWRITEBYT
 # time, for the Debian.
 test-deploy: dist test-tools
 	@Scripts/require $(DEPLOY_PACKAGES)
+	@Scripts/lint-workflows
 	@echo "Installing and deploying what is in dist."
 	@$(DEPLOY)
 
 # The short form, which `make test` includes: what needs no root file system and no waiting.
 test-deploy-quick: dist test-tools
 	@Scripts/require $(DEPLOY_PACKAGES)
+	@Scripts/lint-workflows
 	@echo "Looking over dist and Deploy, and trying the configurations of the proxies."
 	@$(DEPLOY) -m 'not root and not slow'
 
