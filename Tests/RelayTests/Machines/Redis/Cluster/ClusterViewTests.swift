@@ -63,6 +63,24 @@ import Testing
         #expect(settled == [false, false, false, false, false, true, false, false, true])
     }
 
+    @Test func behindARedirectionAnswersHaveToAgreeAnew() throws {
+        var view = Self.view()
+        for asked in [Int64(0), 2_000] {
+            _ = view.learn(
+                Self.topology(Self.first), askedAt: Self.boot(asked), now: Self.at(asked))
+        }
+        let isFollowed = view.note(
+            try Self.moved(to: Self.second), from: Self.first, now: Self.at(3_000))
+        #expect(isFollowed)
+        // A node that knows of this slot alone: what it says is what is known by now.
+        var told = Self.topology(Self.first)
+        told.move(try Self.moved(to: Self.second).slot, to: Self.second)
+        let settled = [Int64(3_050), 3_900, 4_050].map { asked in
+            view.learn(told, askedAt: Self.boot(asked), now: Self.at(asked)).isSettled
+        }
+        #expect(settled == [false, false, true])
+    }
+
     @Test func lossesBeginAtTheQuestionBeforeTheLast() {
         var view = Self.view()
         for asked in [0, 1_000, 2_000, 3_500] as [Int64] {
