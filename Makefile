@@ -27,7 +27,7 @@ SOAK_MINUTES ?= 30
 .PHONY: against-hiredis test-pages documentation compatibility compatibility-quick compatibility-tools
 .PHONY: bench bench-quick bench-check bench-codecs bench-resp bench-wsframe bench-timers bench-relay bench-tools
 .PHONY: dist dist-reproducible test-deploy test-deploy-quick sanitize nightly nightly-simulation nightly-mutations
-.PHONY: nightly-fuzz nightly-chaos nightly-scale nightly-deploy nightly-bench
+.PHONY: nightly-fuzz nightly-chaos nightly-scale nightly-deploy nightly-reproducible nightly-bench
 .NOTPARALLEL:
 
 run: release
@@ -150,7 +150,7 @@ sanitize: libraries
 # What runs each night (docs/releasing.md): hours in all; each part by itself too. Where a part has
 # figures, Scripts/figures holds them against the last night's: 10 % worse is a failure.
 nightly: nightly-simulation nightly-mutations nightly-fuzz nightly-chaos nightly-scale nightly-deploy \
-	nightly-bench compatibility sanitize
+	nightly-reproducible nightly-bench compatibility sanitize
 
 # 100,000 worlds, from a seed that is another one each night and is printed.
 nightly-simulation: libraries
@@ -178,6 +178,9 @@ nightly-scale: conformance
 	@Scripts/figures scale
 
 nightly-deploy: test-deploy
+
+# By itself: it does not hold yet (docs/releasing.md), and must not hide the verdict of another part.
+nightly-reproducible: dist-reproducible
 
 # All 301 cases of the Autobahn suite, in both roles; a failure where the suite cannot be had.
 conformance: ws-echo
