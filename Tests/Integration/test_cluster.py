@@ -14,7 +14,7 @@ from harness.daemon import run_to_end
 from harness.waiting import free_port, wait_until
 
 MODES = ["dedicated", "shared"]
-RIGHTS = "&* +ssubscribe +sunsubscribe +subscribe +ping +hello +role +client +cluster|slots"
+RIGHTS = "&* +ssubscribe +sunsubscribe +subscribe +ping +hello +role +client +cluster|slots +cluster|info"
 FOLLOWED_WITHIN = 30.0
 """Seconds from the end of a master until every page hears its replica."""
 

@@ -61,6 +61,11 @@ final class SimulatedRedis {
     var masters: [String: (host: String, port: UInt16)] = [:]
     /// Ports at which a replica answers.
     var replicas: Set<UInt16> = []
+    /// Nodes that do not reach the others: they tell where the slots were.
+    var failingNodes: Set<UInt16> = []
+    var formerSlots: [(range: ClosedRange<Int>, port: UInt16)] = []
+    /// What is answered to `CLUSTER INFO`, if it is an error.
+    var stateError: String?
     /// Ports at which nothing is answered.
     var silentPorts: Set<UInt16> = []
     /// What the Sentinel at a port answers whatever it is asked; nothing means that it closes.
@@ -177,7 +182,11 @@ final class SimulatedRedis {
                 reply.bulkString("subscribe")
                 reply.bulkString(command[1])
                 reply.integer(1)
-            case "CLUSTER": tellSlots(&reply)
+            case "CLUSTER" where command[1] == "INFO":
+                if let stateError { return sessions[index].send(Array("-\(stateError)\r\n".utf8)) }
+                let state = failingNodes.contains(port) ? "fail" : "ok"
+                reply.verbatimString("cluster_state:\(state)\r\n", format: "txt")
+            case "CLUSTER": tellSlots(failingNodes.contains(port) ? formerSlots : slots, &reply)
             case "SSUBSCRIBE", "SUNSUBSCRIBE": shard(command, index, port, &reply)
             case "UNSUBSCRIBE":
                 sessions[index].channels.removeAll { $0 == command[1] }
@@ -200,7 +209,9 @@ final class SimulatedRedis {
         return movedSlots[slot] ?? slots.first { $0.range.contains(slot) }?.port ?? 0
     }
 
-    private func tellSlots(_ reply: inout RESPEncoder) {
+    private func tellSlots(
+        _ slots: [(range: ClosedRange<Int>, port: UInt16)], _ reply: inout RESPEncoder
+    ) {
         guard !slots.isEmpty else {
             return reply.simpleError("ERR This instance has cluster support disabled")
         }

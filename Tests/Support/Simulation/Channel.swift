@@ -43,7 +43,7 @@ final class Channel {
 
     /// Publishes one message, where Redis takes it.
     func publish(in world: World) {
-        guard world.redis.takesPublications else { return }
+        guard world.redis.takesPublications(of: self) else { return }
         times.append(world.clock)
         world.note(.publish, index, times.count)
         world.redis.publish(Payload.make(index, times.count, world.plan), on: self)

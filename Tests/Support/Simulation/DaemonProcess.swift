@@ -48,6 +48,19 @@ final class DaemonProcess {
         checks = ProcessChecks(plan)
     }
 
+    /// Whether every subscription that a page hears is in force: one that is kept for pages that may come
+    /// back stands for none of them.
+    private var isEveryPageLive: Bool {
+        loops.allSatisfy { loop in
+            loop.relay.hub.ids.allSatisfy { id in
+                guard !loop.relay.hub[id].pages.isEmpty else { return true }
+                guard loop.relay.hub[id].state == .acknowledged, let link = loop.relay.hub[id].link
+                else { return false }
+                return loop.relay.links.entries[link].machine.isLive
+            }
+        }
+    }
+
     func start() {
         for loop in loops { loop.relay.start() }
     }
@@ -63,6 +76,9 @@ final class DaemonProcess {
         if loops.allSatisfy({ $0.relay.phase == .serving }) { world.hasServed = true }
         loops[index].checks.look(at: loops[index].relay, in: world)
         checks.look(at: self, in: world)
+        if world.recovery == .asked {
+            world.recovery = isEveryPageLive ? .confirmed : .unknown
+        }
         if case .stopped(let fatal) = phase { checks.lookAtEnd(of: self, fatal: fatal, in: world) }
     }
 

@@ -20,6 +20,8 @@ enum Fault: Int, CaseIterable {
     case oversizedPayload, burst, oddPayload
     // The daemon.
     case daemonRestart, loopStandstill
+    // A cluster.
+    case resharding
 
     /// Whether the fault begins again and again, each time for a while, instead of always being
     /// there.
@@ -29,7 +31,7 @@ enum Fault: Int, CaseIterable {
             .browserPathDead, .redisPathDead, .redisReset, .lookUpFailure, .lookUpHang,
             .redisRestart, .redisStall, .redisErrors, .redisGarbage, .redisKill, .redisLoading,
             .redisOverrun, .burst, .addressChange, .redisNoPermission, .failover, .daemonRestart,
-            .loopStandstill:
+            .loopStandstill, .resharding:
             true
         default: false
         }
@@ -40,7 +42,7 @@ enum Fault: Int, CaseIterable {
         switch self {
         case .redisPathDead, .redisReset, .lookUpFailure, .lookUpHang, .redisRestart, .redisStall,
             .redisErrors, .redisGarbage, .redisKill, .redisLoading, .redisOverrun,
-            .descriptorsExhausted, .loss, .narrowPath, .addressChange, .failover:
+            .descriptorsExhausted, .loss, .narrowPath, .addressChange, .failover, .resharding:
             true
         default: false
         }

@@ -28,6 +28,8 @@ struct Plan {
     var isScripted = false
     /// How many of the pages can resume: none in most worlds.
     var resumeShare = 0.0
+    /// Whether Redis is a cluster.
+    var isCluster = false
     /// WebSockets that may be open at once.
     var connectionLimit = 40_000
 
@@ -68,10 +70,8 @@ struct Plan {
         }
         if let changed = change.faults {
             faults = changed
-            settings.redis.address =
-                changed.contains(.failover)
-                ? Failover.address : .tcp(host: "redis.test", port: World.redisPort)
         }
+        settings.redis.address = redisAddress
         if let seconds = change.seconds { duration = .seconds(seconds) }
         if !faults.contains(.latency) { latency = Nanoseconds(200_000) }
         if faults.contains(.oversizedPayload) {
@@ -84,13 +84,21 @@ struct Plan {
         guard !dice.chance(1.0 / 6) else { return [] }
         let share = dice.pick(of: [0.08, 0.2, 0.2, 0.5])
         var faults: FaultSet = []
-        for fault in Fault.allCases where dice.chance(share) { faults.insert(fault) }
+        for fault in Fault.allCases where fault != .resharding && dice.chance(share) {
+            faults.insert(fault)
+        }
         return faults
+    }
+
+    /// What the daemon is told of where Redis is.
+    private var redisAddress: RedisTarget.Address {
+        if isCluster { return Cluster.address }
+        return faults.contains(.failover)
+            ? Failover.address : .tcp(host: "redis.test", port: World.redisPort)
     }
 
     private mutating func drawSettings(_ dice: inout Dice) {
         settings.listenAddress = .tcp(host: "", port: World.port)
-        settings.redis.address = .tcp(host: "redis.test", port: World.redisPort)
         settings.pingInterval = dice.pick(of: [.seconds(1), .seconds(5), .seconds(5), .seconds(20)])
         settings.pongTimeout =
             settings.pingInterval * dice.pick(2...4) + dice.span(.seconds(3), .seconds(60))
@@ -117,7 +125,7 @@ struct Plan {
         settings.redisSubscriptions = placement.chance(0.4) ? .shared : .dedicated
         if pages > 1, placement.chance(0.3) { settings.loops = placement.pick(2...4) }
         drawResume()
-        if faults.contains(.failover) { settings.redis.address = Failover.address }
+        drawCluster()
         if pages > 1000 {
             settings.redisDialRate = 2000
             settings.acceptRate = 0
@@ -139,6 +147,15 @@ struct Plan {
         settings.resumeChannelBytes = dice.pick(of: [256 << 10, 256 << 10, 4096, 300])
     }
 
+    /// Whether Redis is a cluster, and whether slots move in it: dice of its own, again.
+    private mutating func drawCluster() {
+        var dice = Dice(seed: seed, 9)
+        isCluster = dice.chance(0.2)
+        guard isCluster else { return }
+        settings.redis.database = 0
+        if !faults.isEmpty, dice.chance(0.5) { faults.insert(.resharding) }
+    }
+
     /// The production configuration: what an operator has who sets nothing.
     static func production(seed: UInt64, pages: Int, hours: Int64) -> Plan {
         var plan = Plan(seed: seed)
@@ -153,7 +170,9 @@ struct Plan {
         let drawn = plan.settings
         plan.settings = Settings()
         plan.settings.listenAddress = drawn.listenAddress
+        plan.isCluster = false
         plan.settings.redis = drawn.redis
+        plan.settings.redis.address = plan.redisAddress
         return plan
     }
 
@@ -169,11 +188,14 @@ struct Plan {
         // The gate holds each dial for as long as its greeting takes.
         let turns = Int64(pages / max(1, settings.redisDialConcurrency) + 2)
         let gate = latency * (12 * turns) + .milliseconds(100) * turns
+        // Of a cluster's nodes one has a quarter of the gate's places; then answers have to agree.
+        let cluster = isCluster ? gate * 4 + settings.redisPingInterval * 3 + .seconds(2) : .zero
         let accepts = Nanoseconds.seconds(
             settings.acceptRate == 0 ? 0 : Int64(2 * pages / settings.acceptRate))
         let stale = settings.pongTimeout + RedisLink.dialLimit + RedisLink.lookUpLimit
         // A page whose connection has ended on a dead way learns of it when its kernel asks.
         let deaf = faults.contains(.browserPathDead) ? World.peerKeepAlive : .zero
-        return backoff + backoff + dials + gate + accepts + stale + deaf + .seconds(15 + 15 + 10)
+        return backoff + backoff + dials + gate + cluster + accepts + stale
+            + deaf + .seconds(15 + 15 + 10)
     }
 }

@@ -9,6 +9,7 @@ struct Record {
         case arrival, request, opened, ping, message, notice, hangup, closeFrame, pageEnd
         case command, subscribed, publish, sessionEnd, redis, fault, standstill, suspend, wall
         case stage, dialFailed, failover, moved, killed, standing
+        case nodeAway, cutOff, slotsMoved
     }
 
     fileprivate struct Entry {
@@ -105,7 +106,10 @@ extension Record.Entry {
         case .suspend: "the machine sleeps for \(first / 1_000_000) ms"
         case .wall: "the wall clock jumps by \(first / 1_000_000) ms"
         case .stage: "stage \(first)"
-        case .failover: "the master is at port \(first), and all Sentinels know in \(second) ms"
+        case .failover: "the master is at port \(first), and all know in \(second) ms"
+        case .nodeAway: "node \(first) is away\(second == 0 ? "" : ", and silent")"
+        case .cutOff: "node \(first) is cut off from the others"
+        case .slotsMoved: "part \(first) of the slots goes to shard \(second)"
         case .moved: "redis moves to host \(first)"
         case .standing: "loop \(first) stands still for \(second / 1_000_000) ms"
         case .killed: "the daemon is killed, for \(first) ms"

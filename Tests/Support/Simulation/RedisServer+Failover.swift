@@ -54,6 +54,7 @@ extension RedisServer {
             sentinelAnswers(name, words, at: port, &reply)
             return true
         }
+        guard !world.plan.isCluster else { return nodeAnswers(name, words, session, &reply) }
         guard world.plan.faults.contains(.failover) else { return false }
         switch name {
         case "ROLE":

@@ -43,6 +43,8 @@ final class RedisServer {
     private(set) var condition = Condition.well
     /// Which of the servers is the master.
     var failover = Failover()
+    /// Which of the nodes have which slots, where it is a cluster.
+    var cluster = Cluster()
     /// What tells the present condition from former ones.
     private var conditionNumber = 0
     /// How long the daemon will stand still with it.
@@ -53,19 +55,29 @@ final class RedisServer {
     private(set) var hasOverrun = false
     private var arguments: [Range<Int>] = []
 
-    var takesPublications: Bool { condition == .well }
-    /// How many clients, that are still there, are subscribed to a channel.
+    /// Whether it takes what is published for a channel.
+    func takesPublications(of channel: Channel) -> Bool {
+        condition == .well && (!world.plan.isCluster || cluster.takesPublications(of: channel))
+    }
+
+    /// How many clients, that are still there, are subscribed to a channel: in a cluster at the master
+    /// of its slot.
     func subscriberCount(of channel: Channel) -> Int {
         broker.receivers(of: channel.name).count { id in
             guard let connection = sessions[Int32(id.index)]?.connection else { return false }
             return !connection.isClosed && !connection.isFailed
+                && (!world.plan.isCluster
+                    || cluster.relays(connection.port, channel)
+                        && cluster.layout.isMaster(connection.port))
         }
     }
 
     // MARK: - Connections
 
     func accepts(_ connection: Connection) -> Bool {
-        guard condition != .down || Self.isSentinel(connection) else { return false }
+        guard condition != .down || Self.isSentinel(connection), isThere(connection.port) else {
+            return false
+        }
         sessions[connection.descriptor] = Session(connection, broker.makeSession())
         order.append(connection.descriptor)
         return true
@@ -89,6 +101,7 @@ final class RedisServer {
         guard let session = sessions[connection.descriptor] else { return }
         session.input += bytes
         if condition == .well { standStillWithDaemon() }
+        guard !isSilent(connection.port) else { return session.input = [] }
         if condition != .stalled || Self.isSentinel(connection) { serve(session) }
     }
 
@@ -137,7 +150,7 @@ final class RedisServer {
         if let session = sessions[connection.descriptor] { noteBreak(of: session) }
     }
 
-    private func noteBreak(of session: Session) {
+    func noteBreak(of session: Session) {
         for name in session.state.channels { world.channel(named: name)?.brokenAt = world.clock }
     }
 
@@ -159,7 +172,7 @@ final class RedisServer {
     }
 
     /// Ends a connection from this side.
-    private func drop(_ session: Session, reset: Bool) {
+    func drop(_ session: Session, reset: Bool) {
         forget(session.connection.descriptor)
         if reset {
             world.resetPeer(session.connection)
@@ -198,7 +211,7 @@ final class RedisServer {
         world.note(.command, Int(session.connection.descriptor), words.count)
         var reply = RESPEncoder(version: session.state.version)
         if let wrong = mischief(name, words) {
-            if name == "UNSUBSCRIBE", words.count > 1, case .error = wrong,
+            if name.hasSuffix("UNSUBSCRIBE"), words.count > 1, case .error = wrong,
                 let channel = world.channel(named: words[1])
             {
                 session.keeps.insert(channel.index)
@@ -210,6 +223,12 @@ final class RedisServer {
             }
             return world.send(reply.bytes, on: session.connection)
         }
+        // The greeting ends with one of them, and the dial with the greeting.
+        defer {
+            if ["SUBSCRIBE", "SSUBSCRIBE", "PING", "CLUSTER"].contains(name) {
+                world.dialEnds(session.connection)
+            }
+        }
         if answersOtherwise(name, words, session, &reply) {
             return world.send(reply.bytes, on: session.connection)
         }
@@ -219,13 +238,23 @@ final class RedisServer {
         if name == "SUBSCRIBE" {
             for word in words.dropFirst() { noteSubscription(to: word, session) }
         }
-        // The greeting ends with one of them, and the dial with the greeting.
-        if name == "SUBSCRIBE" || name == "PING" { world.dialEnds(session.connection) }
         world.send(reply.bytes, on: session.connection)
         if action == .close { drop(session, reset: false) }
     }
 
-    private func noteSubscription(to name: [UInt8], _ session: Session) {
+    /// The broker takes a command that is written otherwise in a cluster; how many channels the client
+    /// has then.
+    func command(_ name: String, _ channel: [UInt8], _ session: Session) -> Int {
+        let bytes = Array(name.utf8) + channel
+        let words = [0..<name.utf8.count, name.utf8.count..<bytes.count]
+        var reply = RESPEncoder(version: session.state.version)
+        _ = broker.execute(
+            words, of: bytes.span, by: Self.id(session.connection.descriptor),
+            session: &session.state, reply: &reply)
+        return session.state.channels.count
+    }
+
+    func noteSubscription(to name: [UInt8], _ session: Session) {
         let channel = world.channel(named: name)
         channel?.subscribedAt = world.clock
         if let channel { session.keeps.remove(channel.index) }
@@ -245,7 +274,8 @@ final class RedisServer {
     private func mischief(_ name: String, _ words: [[UInt8]]) -> Wrong? {
         if name == "SENTINEL" { return nil }
         if isOld, name == "HELLO" { return .error("ERR unknown command 'HELLO'") }
-        if name == "SUBSCRIBE", world.active.contains(.redisNoPermission),
+        if name.hasSuffix("SUBSCRIBE"), !name.contains("UN"),
+            world.active.contains(.redisNoPermission),
             let denied = world.denied, words.contains(denied.name)
         {
             return .error("NOPERM No permissions to access a channel")
@@ -276,14 +306,16 @@ final class RedisServer {
         for receiver in broker.receivers(of: channel.name) {
             guard let session = sessions[Int32(receiver.index)] else { continue }
             // What is published comes to the master.
-            if world.plan.faults.contains(.failover), session.connection.port != failover.master {
-                continue
+            if world.plan.isCluster {
+                guard cluster.relays(session.connection.port, channel) else { continue }
+            } else if world.plan.faults.contains(.failover) {
+                guard session.connection.port == failover.master else { continue }
             }
             let version = session.state.version
             if frames[version] == nil {
                 var encoder = RESPEncoder(version: version)
                 encoder.pushHeader(3)
-                encoder.bulkString("message")
+                encoder.bulkString(world.plan.isCluster ? "smessage" : "message")
                 encoder.bulkString(channel.name)
                 encoder.bulkString(payload)
                 frames[version] = encoder.bytes

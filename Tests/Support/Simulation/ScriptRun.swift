@@ -289,7 +289,7 @@ extension ScriptRun {
         let channel = world.channels[script.number(below: Self.channelCount)]
         let length = Int(script.byte()) * 2
         let bytes = Array(script.text(limit: Self.bytesLimit))
-        guard world.redis.takesPublications else { return }
+        guard world.redis.takesPublications(of: channel) else { return }
         let filler = [UInt8](repeating: 0x61, count: max(0, length - bytes.count))
         world.redis.publish(bytes + filler, on: channel)
     }

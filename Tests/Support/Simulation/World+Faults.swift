@@ -65,7 +65,8 @@ extension World {
         case .redisStall: redis.become(.stalled, for: span)
         case .redisLoading: redis.become(.loading, for: span)
         case .redisKill: redis.killOne(reset: faultDice.chance(0.5))
-        case .redisNoPermission, .addressChange, .failover, .daemonRestart, .loopStandstill:
+        case .redisNoPermission, .addressChange, .failover, .daemonRestart, .loopStandstill,
+            .resharding:
             beginChange(fault, for: span)
         case .burst:
             channels[faultDice.pick(0...channels.count - 1)]
@@ -80,7 +81,9 @@ extension World {
             redisHost = Self.hosts.first { $0 != redisHost } ?? redisHost
             note(.moved, redisHost)
             redis.dropAll()
+        case .failover where plan.isCluster: redis.failOverShard(agreed: span)
         case .failover: redis.failOver(agreed: span)
+        case .resharding where plan.isCluster: redis.moveSlots(agreed: span)
         case .daemonRestart:
             restart = faultDice.span(.milliseconds(50), .seconds(20))
             isInterrupted = true
@@ -99,6 +102,7 @@ extension World {
         switch fault {
         case .browserPathDead: for page in pages { page.path.isDead = false }
         case .redisPathDead: redisPath.isDead = false
+        case .failover where plan.isCluster: redis.endFailover()
         case .lookUpHang: break
         default: break
         }
@@ -228,9 +232,16 @@ extension World {
 
     /// Looks whether all have come back; they have the limit for it.
     private func awaitRecovery(until limit: Int64) {
-        guard !isRecovered, clock < limit else { return enter(.settled) }
         recoveryLimit = limit
-        plan(.stage, in: .seconds(2), Stage.recovering.rawValue)
+        guard isRecovered, clock < limit else {
+            recovery = .unknown
+            guard clock < limit else { return enter(.settled) }
+            return plan(.stage, in: .seconds(2), Stage.recovering.rawValue)
+        }
+        guard recovery != .confirmed else { return enter(.settled) }
+        recovery = .asked
+        isInterrupted = true
+        plan(.stage, in: .milliseconds(100), Stage.recovering.rawValue)
     }
 
     /// Nothing goes wrong any more.
@@ -241,6 +252,7 @@ extension World {
         redisPath.isDead = false
         redisPath.loss = 0
         redis.recover()
+        redis.cluster.heal()
         for page in pages { page.reform() }
         recoveryLimit = clock + plan.recoveryLimit.count
         plan(.stage, in: .seconds(6), Stage.recovering.rawValue)

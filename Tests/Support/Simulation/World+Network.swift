@@ -225,6 +225,10 @@ extension World {
         connection.isFailed = true
         connection.failure = error
         connection.fromDaemon = []
+        // A good-bye that a reset has overtaken was never heard.
+        if case .page(let page) = connection.peer, !connection.outbox.isEmpty {
+            page.memory.hasSaidGoodbye = false
+        }
         connection.outbox = []
         if case .redis(let server) = connection.peer { server.noteBreak(of: connection) }
         if connection.isClosed {
@@ -246,7 +250,7 @@ extension World {
 
     func decideDial(_ descriptor: Int) {
         guard let connection = connections[descriptor], !connection.isClosed else { return }
-        guard !isDead(connection), !connection.isToNobody else {
+        guard !isDead(connection), !connection.isToNobody, !redis.isSilent(connection.port) else {
             return plan(.dialDecided, in: .seconds(1), descriptor)
         }
         connection.isDecided = true
@@ -344,8 +348,11 @@ extension World {
         dialsInFlight += 1
         dialTimes.append(clock)
         let settings = plan.settings
-        // A link's addresses are dialed in a race.
-        let allowed = settings.redisDialConcurrency * (plan.faults.contains(.deadAddress) ? 3 : 1)
+        // A link's addresses are dialed in a race. The link that asks where the slots are goes on to the
+        // next node without the gate: the dials that fill it may be to nodes that are no masters any more.
+        let allowed =
+            (settings.redisDialConcurrency + (plan.isCluster ? 1 : 0))
+            * (plan.faults.contains(.deadAddress) ? 3 : 1)
         if dialsInFlight > allowed {
             fail("\(dialsInFlight) dials are in flight, and \(allowed) may be")
         }
@@ -354,7 +361,9 @@ extension World {
 
     /// So many dials as a second permits, and the burst, take a second at least.
     private func checkDialRate() {
-        guard plan.faults.isDisjoint(with: FaultSet([.deadAddress, .failover, .daemonRestart]))
+        // A link of a Sentinel's or a cluster's service dials one node after the other.
+        guard !plan.isCluster,
+            plan.faults.isDisjoint(with: FaultSet([.deadAddress, .failover, .daemonRestart]))
         else { return }
         let rate = plan.settings.redisDialRate
         let allowed = rate + max(1, rate / 10) + 1

@@ -98,6 +98,8 @@ final class World {
     var arrivalLimit: Int64 = .max
     /// When the daemon must have ended.
     var stopLimit: Int64 = .max
+    /// Whether the daemon says, too, that it has its pages' subscriptions.
+    var recovery = Recovery.unknown
     /// How far the run is.
     var stage = Stage.disturbed
     var daemonRandom: SplitMix64
@@ -131,6 +133,11 @@ final class World {
         let token: Token
         let port: UInt16
         let loop: Int
+    }
+
+    /// What is known of the daemon's own view, which is looked at behind its next turn.
+    enum Recovery {
+        case unknown, asked, confirmed
     }
 
     /// The parts of a run.
@@ -278,6 +285,7 @@ final class World {
         case .lookUp: answerLookUp(subject)
         case .fault: changeFault(subject, Int(next.detail))
         case .redis where subject == 1: redis.beginStandstill(Int(next.detail))
+        case .redis where subject == 2: redis.elect(Int(next.detail))
         case .redis: redis.change(Int(next.detail))
         case .stage: enter(Stage(rawValue: subject) ?? .ending)
         case .script: isInterrupted = true

@@ -8,7 +8,7 @@ import RESP
 ///     [SELECT] [ROLE] SUBSCRIBE      in one piece
 ///
 /// At a node of a cluster `SSUBSCRIBE` has the place of `SUBSCRIBE` where the channel is a page's, and
-/// `CLUSTER SLOTS` where the slots are asked for.
+/// `CLUSTER INFO` and `CLUSTER SLOTS` where the slots are asked for.
 ///
 /// Servers, proxies and managed services refuse `HELLO` in as many words as there are of them, so
 /// the words do not matter. Answers come in the order of the commands.
@@ -24,7 +24,7 @@ struct Greeting {
 
     /// A command whose answer is awaited.
     enum Command: UInt8, Sendable {
-        case hello, auth, setName, select, role, subscribe, slots
+        case hello, auth, setName, select, role, subscribe, state, slots
 
         var name: String {
             switch self {
@@ -34,6 +34,7 @@ struct Greeting {
             case .select: "SELECT"
             case .role: "ROLE"
             case .subscribe: "SUBSCRIBE"
+            case .state: "CLUSTER INFO"
             case .slots: "CLUSTER SLOTS"
             }
         }
@@ -127,6 +128,8 @@ struct Greeting {
         switch (awaited, failure) {
         // The name is for people's eyes; a server that knows no names still serves.
         case (.setName, _): true
+        // What a node says of itself is a help, and what it says of the slots is the answer.
+        case (.state, _): true
         // A cluster has named its masters, and a replica of the slot has its messages too.
         case (.role, .noPermission): target.isCluster
         // A user who may subscribe, though not to the probe's channel.
@@ -177,7 +180,8 @@ struct Greeting {
         case .hello, .setName:
             target.database == 0 ? next(after: .select, for: purpose, at: target) : .select
         case .select: mustTellRole ? .role : next(after: .role, for: purpose, at: target)
-        case .role: purpose == .topology ? .slots : .subscribe
+        case .role: purpose == .topology ? .state : .subscribe
+        case .state: .slots
         case .subscribe, .slots: nil
         }
     }
@@ -188,7 +192,7 @@ struct Greeting {
     ) {
         if target.database != 0 { output.command(["SELECT", String(target.database)]) }
         if mustTellRole { output.command(["ROLE"]) }
-        guard purpose != .topology else { return output.command(["CLUSTER", "SLOTS"]) }
+        guard purpose != .topology else { return ClusterInquiry.write(to: &output) }
         output.command(bytes: [Array(purpose.subscribeVerb(at: target).utf8), purpose.channel])
     }
 }

@@ -49,6 +49,8 @@ indirect enum LinkFailure: Equatable, Sendable {
     case slotLeft
     /// Nobody serves the channel's slot (`CLUSTERDOWN`); the node's words.
     case slotUnserved(String)
+    /// The node does not reach the others, or some slots have no master (`cluster_state:fail`).
+    case clusterDown
     /// The server is no cluster.
     case noCluster
     /// The cluster's Redis is of this version, which has no sharded Pub/Sub.
@@ -212,6 +214,7 @@ indirect enum LinkFailure: Equatable, Sendable {
         case .sentinel(let failure): failure.isFatalAtStart ? failure.cause : "sentinel"
         case .moved, .slotLeft: "moved"
         case .slotUnserved: "slot_unserved"
+        case .clusterDown: "cluster_down"
         case .noCluster: "no_cluster"
         case .tooOld: "too_old"
         case .nodes(let failure): failure.cause
@@ -265,6 +268,8 @@ extension LinkFailure: CustomStringConvertible {
             "slot \(redirection.slot.number) of the cluster is another node's (MOVED)"
         case .slotLeft: "the node has ended the subscription: its slot is another node's"
         case .slotUnserved(let reply): "nobody serves the channel's slot: \(reply)"
+        case .clusterDown:
+            "the node does not reach the others, or slots have no master (cluster_state:fail)"
         case .noCluster:
             "the server is no cluster (cluster-enabled no): redis:// is meant, or another address"
         case .tooOld(let version):

@@ -80,6 +80,7 @@ extension RedisLink {
     ) -> LinkAction? {
         switch state {
         case .greeting:
+            if greeting.awaited == .state { inquiry?.judge(reply) }
             if greeting.awaited == .slots, let reply, !reply.isError,
                 let failure = inquiry?.learn(reply)
             {
@@ -116,6 +117,11 @@ extension RedisLink {
     /// Takes the answer to the question where the slots are.
     private mutating func answeredSlots(_ reply: RESPValue, now: Instant) -> LinkAction? {
         guard liveness.isAsking else { return nil }
+        if let inquiry, inquiry.isStateAwaited {
+            inquiry.judge(reply)
+            awaitAnswer(now: now)
+            return nil
+        }
         liveness.end()
         stateDeadline = .never
         if reply.isError {

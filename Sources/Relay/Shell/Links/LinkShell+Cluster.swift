@@ -52,24 +52,32 @@ extension LinkShell where S: ~Copyable {
             return
         }
         guard let probe, contains(probe) else { return }
-        entries[probe].machine.inquiry?.want(now: context.loop.now)
+        entries[probe].machine.inquiry?.want(at: context.loop.now)
         arm(probe, &context)
     }
 
     /// A node has told where the slots are.
     mutating func mapped(by id: SlotID, _ context: inout LoopContext<S>) {
-        guard let topology = entries[id].machine.inquiry?.takeTopology() else { return }
+        guard let told = entries[id].machine.inquiry?.takeTopology() else { return }
         context.metrics.clusterTopologies += 1
         let askedAt = entries[id].askedAt
-        learn(topology, askedAt: askedAt, &context)
-        context.tellLoops(.topology(topology, askedAt: askedAt))
+        learn(told.topology, askedAt: askedAt, isSure: told.isSure, &context)
+        if cluster.isUnsettled {
+            // Whether it is so is known by another answer.
+            entries[id].machine.inquiry?.want(at: context.loop.now + ClusterView.settlingTime)
+            arm(id, &context)
+        }
+        context.tellLoops(.topology(told.topology, askedAt: askedAt, isSure: told.isSure))
     }
 
     /// Takes up where the slots are.
     mutating func learn(
-        _ topology: ClusterTopology, askedAt: BootTime, _ context: inout LoopContext<S>
+        _ topology: ClusterTopology, askedAt: BootTime, isSure: Bool,
+        _ context: inout LoopContext<S>
     ) {
-        let news = cluster.learn(topology, askedAt: askedAt, now: context.loop.now)
+        if context.place.isFirst, isSure == cluster.isDown { logState(isSure, context) }
+        let news = cluster.learn(
+            topology, askedAt: askedAt, isSure: isSure, now: context.loop.now)
         if news.isNew {
             if context.place.isFirst { logTopology(context) }
             matchProbes(&context)
@@ -78,6 +86,12 @@ extension LinkShell where S: ~Copyable {
             for id in ids where contains(id) { follow(id, isSure: news.isSettled, &context) }
         }
         tell(.mapped(news))
+    }
+
+    private func logState(_ isSure: Bool, _ context: borrowing LoopContext<S>) {
+        guard !isSure else { return context.log.redis.info("cluster is up") }
+        context.log.redis.warning(
+            "cluster is down", metadata: ["error": "\(LinkFailure.clusterDown)"])
     }
 
     private func logTopology(_ context: borrowing LoopContext<S>) {
@@ -129,10 +143,10 @@ extension LinkShell where S: ~Copyable {
         return probes.filter { contains($0) }
     }
 
-    /// Whether each slot has a master that answers, as far as is known. One that has not been asked yet
+    /// Whether the cluster is up and each slot has a master that answers, as far as is known. One that has not been asked yet
     /// is given the time for it.
     func isClusterAnswering() -> Bool {
-        guard isProbeAnswering, cluster.topology.isComplete else { return false }
+        guard isProbeAnswering, cluster.topology.isComplete, !cluster.isDown else { return false }
         return cluster.probes.allSatisfy {
             !contains($0) || entries[$0].machine.isAnswering
                 || entries[$0].machine.failedAttempts == 0

@@ -18,8 +18,8 @@ extension Relay where S: ~Copyable {
         case .makeRoom(let age): clients.makeRoom(olderThan: age, &context)
         case .redisAnswers: if phase == .starting { context.phase = .serving }
         case .master(let master): links.leaveOthers(than: master, &context)
-        case .topology(let topology, let askedAt):
-            links.learn(topology, askedAt: askedAt, &context)
+        case .topology(let topology, let askedAt, let isSure):
+            links.learn(topology, askedAt: askedAt, isSure: isSure, &context)
         case .topologyWanted: links.wantTopology(&context)
         case .credentials(let access): links.takeUp(access, &context)
         case .settings(let settings): apply(settings)

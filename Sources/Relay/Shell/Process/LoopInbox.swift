@@ -14,7 +14,7 @@ enum LoopMessage: Equatable, Sendable {
     /// The master that the Sentinels name: links to another one are to be made again.
     case master(SentinelService.Endpoint)
     /// A node of the cluster has told where its slots are; when it was asked.
-    case topology(ClusterTopology, askedAt: BootTime)
+    case topology(ClusterTopology, askedAt: BootTime, isSure: Bool)
     /// Something was learned that a node of the cluster may know more of: one is to be asked soon.
     case topologyWanted
     /// The files of passwords and URL have changed.

@@ -1,6 +1,7 @@
 import RESP
 
-// What a cluster says of itself: that each slot has a master, and that each master answers from here.
+// What a cluster says of itself: that each slot has a master, and that each master answers from here and
+// reaches the others.
 extension Doctor {
     mutating func examineCluster(_ seeds: ClusterSeeds) throws(LinkFailure) {
         let (topology, seed) = try RedisConnection.topology(
@@ -18,7 +19,13 @@ extension Doctor {
             do throws(LinkFailure) {
                 let node = try RedisConnection(
                     settings, patience: Self.patience, at: ListenAddress(master))
-                _ = try node.command(["PING"])
+                let state = try node.command(["CLUSTER", "INFO"])
+                guard state.string?.contains("cluster_state:fail") != true else {
+                    note(
+                        "cluster", .fail, "the master \(master) says cluster_state:fail",
+                        "it does not reach the others: redis-cli --cluster check \(seed)")
+                    return
+                }
             } catch {
                 note(
                     "cluster", .fail, "the master \(master) cannot be reached from here: \(error)",

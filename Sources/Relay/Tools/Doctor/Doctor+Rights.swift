@@ -5,7 +5,7 @@ extension Doctor {
     private var grant: String {
         settings.redis.isCluster
             ? "ACL SETUSER … &* +ssubscribe +sunsubscribe +subscribe +ping +hello +role +client"
-                + " +cluster|slots"
+                + " +cluster|slots +cluster|info"
             : "ACL SETUSER … &* +subscribe +unsubscribe +ping +hello +client +select"
     }
 

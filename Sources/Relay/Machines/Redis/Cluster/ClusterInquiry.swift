@@ -7,6 +7,10 @@ import RESP
 /// instants that are a matter of chance) and, after a redirection or a failure elsewhere, soon, but
 /// never twice within ``spacing``.
 ///
+/// With it goes `CLUSTER INFO`: a node that does not reach most of the masters says `cluster_state:fail`,
+/// and does so before these have agreed that another takes its place. Its answer is an old one, and the
+/// next node is asked. Where all say so, there is nobody who could know better.
+///
 /// Pure: it writes the question; ``RedisLink`` has the connection. It is an object, since nearly no link
 /// has one.
 final class ClusterInquiry {
@@ -27,6 +31,10 @@ final class ClusterInquiry {
     private var lastQuestionAt: Instant?
     /// What a node has last told, until it is taken.
     private var topology: ClusterTopology?
+    /// Whether the answer to `CLUSTER INFO` is to come before the next one.
+    private(set) var isStateAwaited = false
+    /// Whether the node has said that it does not reach the others.
+    private var isFailing = false
     /// When the question that was asked for is to go out.
     private(set) var nextQuestion = Instant.never
 
@@ -44,7 +52,13 @@ final class ClusterInquiry {
         index = 0
         remaining = self.nodes.count
         failure = nil
+        beginNode()
+    }
+
+    private func beginNode() {
         nextQuestion = .never
+        isStateAwaited = false
+        isFailing = false
     }
 
     /// Goes on to the next node; false when all have been asked.
@@ -52,7 +66,7 @@ final class ClusterInquiry {
         if failure.map(Self.weight) ?? 0 <= Self.weight(failed) { failure = failed }
         index = (index + 1) % nodes.count
         remaining -= 1
-        nextQuestion = .never
+        beginNode()
         return remaining > 0
     }
 
@@ -70,19 +84,33 @@ final class ClusterInquiry {
 
     private static func weight(_ failure: LinkFailure) -> Int { failure.isFatalAtStart ? 2 : 1 }
 
-    /// Something was learned that a node may know more of: it is to be asked soon.
-    func want(now: Instant) {
-        guard nextQuestion == .never else { return }
+    /// Something was learned that a node may know more of: it is to be asked soon, or at the instant
+    /// `time`.
+    func want(at time: Instant) {
+        guard nextQuestion > time else { return }
         let chance = Int64.random(in: 0..<Self.spacing.count, using: &random)
-        let earliest = lastQuestionAt.map { $0 + Self.spacing + Nanoseconds(chance) } ?? now
-        nextQuestion = max(now, earliest)
+        let earliest = lastQuestionAt.map { $0 + Self.spacing + Nanoseconds(chance) } ?? time
+        nextQuestion = min(nextQuestion, max(time, earliest))
     }
 
     /// Writes the question.
     func ask(now: Instant, output: inout RESPEncoder) {
         lastQuestionAt = now
         nextQuestion = .never
+        isStateAwaited = true
+        Self.write(to: &output)
+    }
+
+    /// Writes the commands that are the question: `CLUSTER INFO` is answered first.
+    static func write(to output: inout RESPEncoder) {
+        output.command(["CLUSTER", "INFO"])
         output.command(["CLUSTER", "SLOTS"])
+    }
+
+    /// Takes the answer to `CLUSTER INFO`; one that the user may not ask says nothing.
+    func judge(_ reply: RESPValue?) {
+        isStateAwaited = false
+        isFailing = reply?.string?.contains("cluster_state:fail") ?? false
     }
 
     /// Takes an answer; why it is of no use, where it is not.
@@ -91,13 +119,14 @@ final class ClusterInquiry {
             return .protocolError("the answer to CLUSTER SLOTS is not what it should be")
         }
         guard topology.coveredCount > 0 else { return .slotUnserved("no slot has a master") }
+        guard !isFailing || remaining <= 1 else { return .clusterDown }
         self.topology = topology
         return nil
     }
 
-    /// Takes what a node has told since this was last asked.
-    func takeTopology() -> ClusterTopology? {
+    /// Takes what a node has told since this was last asked, and whether it reaches the others.
+    func takeTopology() -> (topology: ClusterTopology, isSure: Bool)? {
         defer { topology = nil }
-        return topology
+        return topology.map { ($0, !isFailing) }
     }
 }

@@ -25,8 +25,10 @@ struct ClusterView {
     private var askedAt = BootTime.never
     /// When the first of the answers was asked for that have all said the same.
     private var agreedSince = BootTime.never
+    /// Whether the node that was asked last does not reach the others, nor any that was asked before it.
+    private(set) var isDown = false
     /// Whether subscriptions in force may be where the slots are no more.
-    private var isUnsettled = false
+    private(set) var isUnsettled = false
     /// Whether a redirection has changed what is known since the last answer: those that come agree anew.
     private var isRedirected = false
     /// The last redirection of each slot: for a while it counts for more than the answer of a node that
@@ -72,8 +74,18 @@ struct ClusterView {
 
     /// A node has told where the slots are.
     ///
-    /// - Parameter askedAt: when the question went out.
-    mutating func learn(_ told: ClusterTopology, askedAt: BootTime, now: Instant) -> News {
+    /// - Parameters:
+    ///   - askedAt: when the question went out.
+    ///   - isSure: whether the node reaches the others. What one says that does not is better than
+    ///     nothing, and than nothing else.
+    mutating func learn(
+        _ told: ClusterTopology, askedAt: BootTime, isSure: Bool = true, now: Instant
+    ) -> News {
+        isDown = !isSure
+        guard isSure || !isKnown else {
+            isAwaited = false
+            return News(isNew: false, isSettled: false)
+        }
         let told = amended(told, now: now)
         if confirmedAt == .never { confirmedAt = askedAt }
         isAwaited = false

@@ -299,6 +299,64 @@ import Testing
         #expect(daemon.log.linkFailures.isEmpty)
     }
 
+    @Test(arguments: RedisSubscriptions.allCases)
+    func aMasterThatIsCutOffIsNotBelieved(mode: RedisSubscriptions) throws {
+        let daemon = Self.daemon(mode)
+        let page = daemon.open("/\(Self.channels[0])")
+        daemon.advance(.seconds(10))
+        // It answers on, as does the node that tells the topology: the same one, in the end.
+        daemon.redis.formerSlots = daemon.redis.slots
+        daemon.redis.failingNodes = [7001]
+        for port in [7002, 7003] as [UInt16] { daemon.redis.kill(port: port) }
+        daemon.advance(.seconds(1))
+        let began = daemon.world.wall / 1_000_000
+        daemon.redis.slots[0] = (0...5460, 7004)
+        daemon.advance(.seconds(12))
+        #expect(Self.subscribers(daemon, of: Self.channels[0]) == [7004])
+        let outage = try #require(page.messages.first { $0.contains("outage") })
+        let digits = outage.drop { !$0.isNumber }.prefix { $0.isNumber }
+        #expect(try #require(Int64(digits)) <= began)
+        #expect(Self.has(page, "gap"))
+        #expect(daemon.relay.unreadiness.isEmpty)
+        #expect(daemon.log.lines("cluster is").isEmpty)
+    }
+
+    @Test(arguments: RedisSubscriptions.allCases)
+    func whereNoNodeReachesTheOthersTheDaemonIsNotReadyAndGoesOn(
+        mode: RedisSubscriptions
+    ) throws {
+        let daemon = Self.daemon(mode) { $0.redisMaxRetries = 0 }
+        let page = daemon.open("/\(Self.channels[0])")
+        daemon.advance(.seconds(10))
+        daemon.redis.formerSlots = daemon.redis.slots
+        daemon.redis.failingNodes = Set(Self.ports)
+        daemon.advance(.seconds(10))
+        let began = daemon.world.wall / 1_000_000
+        #expect(daemon.relay.unreadiness == ["redis_unavailable"])
+        daemon.redis.publish(Self.channels[0], "still here")
+        daemon.settle()
+        #expect(page.statuses == ["still here"])
+        // Others, that the daemon does not reach, may have agreed on a new master meanwhile.
+        daemon.redis.slots[0] = (0...5460, 7004)
+        daemon.redis.failingNodes = []
+        daemon.advance(.seconds(10))
+        #expect(daemon.relay.unreadiness.isEmpty)
+        #expect(Self.subscribers(daemon, of: Self.channels[0]) == [7004])
+        let outage = try #require(page.messages.first { $0.contains("outage") })
+        let digits = outage.drop { !$0.isNumber }.prefix { $0.isNumber }
+        #expect(try #require(Int64(digits)) <= began - 8000)
+        #expect(daemon.log.lines("cluster is down").count == 1)
+        #expect(daemon.log.lines("cluster is up").count == 1)
+    }
+
+    @Test(arguments: ["NOPERM no permissions to run the 'cluster|info' command", "ERR unknown"])
+    func aUserWhoMayNotAskForTheStateIsServed(error: String) {
+        let daemon = Self.daemon(.shared, prepare: { redis, _ in redis.stateError = error })
+        daemon.advance(.seconds(20))
+        #expect(daemon.open("/\(Self.channels[0])").messages == ["ping"])
+        #expect(daemon.relay.unreadiness.isEmpty && daemon.log.linkFailures.isEmpty)
+    }
+
     @Test func linksToANodeThatIsGoneLeaveTheOthersTheirPlacesAtTheGate() {
         let daemon = Self.daemon(.dedicated) {
             $0.redisDialConcurrency = 8

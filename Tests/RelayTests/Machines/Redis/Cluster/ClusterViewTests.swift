@@ -268,7 +268,7 @@ import Testing
         var asked: [Instant] = []
         for time in 0..<1_000 as Range<Int64> {
             let now = Instant(nanoseconds: time * 1_000_000)
-            inquiry.want(now: now)
+            inquiry.want(at: now)
             guard now >= inquiry.nextQuestion else { continue }
             var output = RESPEncoder()
             inquiry.ask(now: now, output: &output)
