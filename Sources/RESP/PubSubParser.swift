@@ -55,7 +55,7 @@ public struct PubSubParser: Sendable {
     }
 
     /// The bounds on the input.
-    public let limits: RESPLimits
+    public var limits: RESPLimits { values.limits }
 
     /// The number of bytes consumed since the parser was made.
     public private(set) var streamOffset: UInt64 = 0
@@ -73,10 +73,13 @@ public struct PubSubParser: Sendable {
 
     /// Creates a parser for a new connection.
     public init(limits: RESPLimits = RESPLimits(), isSharded: Bool = false) {
-        self.limits = limits
         self.isSharded = isSharded
         values = RESPParser(limits: limits, separatesAttributes: true)
     }
+
+    /// Gives back the memory that the last value which is no message took, as
+    /// ``RESPParser/releaseStorage()`` does.
+    public mutating func releaseStorage() { values.releaseStorage() }
 
     /// Parses up to the end of the next event.
     ///

@@ -124,6 +124,13 @@ struct RESPBuilder: Sendable {
         return value
     }
 
+    /// Gives back the room that earlier values took; nothing of a value may be there.
+    mutating func releaseStorage() {
+        nodes = []
+        text = []
+        stack = []
+    }
+
     private mutating func append(_ kind: RESPKind, number: Int) {
         awaitsValue = false
         nodes.append(RESPValue.Node(kind: kind, span: 1, number: number, length: 0))

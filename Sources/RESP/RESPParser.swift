@@ -56,6 +56,14 @@ public struct RESPParser: Sendable {
     /// Bytes that were handed in but not consumed are the caller's to look at.
     public var isBetweenValues: Bool { builder.isEmpty && scanned == 0 }
 
+    /// Gives back the memory that the last value took, which is otherwise kept for the next one: for a
+    /// connection that will be quiet, or whose first value was larger than what follows.
+    ///
+    /// In the midst of a value nothing happens.
+    public mutating func releaseStorage() {
+        if isBetweenValues { builder.releaseStorage() }
+    }
+
     /// Parses up to the end of the next value.
     ///
     /// - Parameters:

@@ -316,6 +316,34 @@ def test_a_node_that_answers_nothing_touches_no_other(start_cluster, start, list
     wait_until(daemon.is_ready, "/ready to answer 200", FOLLOWED_WITHIN)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_node_that_does_not_reach_the_others_is_not_believed(
+        start_cluster, start, listen, mode):
+    cluster = start_cluster(replicas=0)
+    daemon = start(
+        cluster, mode, STATUS_REDIS_PING_INTERVAL="1s", STATUS_REDIS_REQUEST_TIMEOUT="500ms",
+        STATUS_REDIS_MAX_RETRIES="0")
+    left, *others = cluster.masters()
+    (listener,) = listen(daemon, cluster.channels_at(left, 1))
+    for node in others:
+        node.pause()
+    try:
+        wait_until(lambda: "cluster_state:fail" in left.cli("CLUSTER", "INFO"), "the node to notice", 20)
+        daemon.wait_for_log("cluster is down", timeout=20)
+        assert json.loads(daemon.get("/ready").body) == ["redis_unavailable"]
+        # Its pages stay where they are, and hear what it relays on.
+        assert left.cli("SPUBLISH", listener.channel, "still") == "1"
+        wait_until(lambda: listener.heard("still"), "the message")
+        assert not listener.gaps() and listener.code is None
+    finally:
+        for node in others:
+            node.resume()
+    daemon.wait_for_log("cluster is up", timeout=30)
+    wait_until(daemon.is_ready, "/ready to answer 200", FOLLOWED_WITHIN)
+    assert left.cli("SPUBLISH", listener.channel, "and on") == "1"
+    wait_until(lambda: listener.heard("and on"), "the message")
+
+
 # MARK: What is refused
 
 def test_another_database_is_refused_when_the_configuration_is_checked(cluster):

@@ -13,13 +13,15 @@ enum Seen: Equatable {
 
 /// Feeds the pieces one behind another, as a connection would, and notes every event.
 func events(
-    _ pieces: [[UInt8]], limits: RESPLimits = RESPLimits(), isSharded: Bool = false
+    _ pieces: [[UInt8]], limits: RESPLimits = RESPLimits(), isSharded: Bool = false,
+    releasesStorage: Bool = false
 ) throws(RESPError) -> (events: [Seen], left: Int) {
     var parser = PubSubParser(limits: limits, isSharded: isSharded)
     var buffer: [UInt8] = []
     var seen: [Seen] = []
     for piece in pieces {
         buffer += piece
+        if releasesStorage { parser.releaseStorage() }
         var start = 0
         while true {
             let step = try parser.next(buffer.span, from: start)
@@ -58,6 +60,14 @@ struct PubSubParserTests {
         >3\r\n$7\r\nmessage\r\n$1\r\nc\r\n:5\r\n\
         *3\r\n$11\r\nunsubscribe\r\n$4\r\nr:ch\r\n:0\r\n
         """.utf8)
+
+    @Test("memory that is given back in the midst of a value, or between two, changes nothing")
+    func storageIsReleased() throws {
+        let pieces = Self.stream.map { [$0] }
+        let seen = try events(pieces, releasesStorage: true)
+        #expect(try seen.events == events([Self.stream]).events)
+        #expect(seen.left == 0)
+    }
 
     static func check(_ result: (events: [Seen], left: Int)) {
         #expect(result.left == 0)

@@ -99,6 +99,6 @@ struct ValueTests {
         #expect(MemoryLayout<RESPError>.size <= 16)
         #expect(MemoryLayout<RESPValue>.size <= 32)
         #expect(MemoryLayout<PubSubStep>.size <= 48)
-        #expect(MemoryLayout<PubSubParser>.size <= 400)
+        #expect(MemoryLayout<PubSubParser>.size <= 192)
     }
 }

@@ -5,11 +5,11 @@ import Testing
 /// buffers. A record that grows makes an idle page dearer (docs/scaling.md).
 @Suite struct RecordSizeTests {
     @Test func aPageFitsItsBudget() {
-        #expect(MemoryLayout<ClientEntry>.stride <= 768)
+        #expect(MemoryLayout<ClientEntry>.stride <= 576)
     }
 
     @Test func aLinkFitsItsBudget() {
-        #expect(MemoryLayout<LinkEntry>.stride <= 832)
+        #expect(MemoryLayout<LinkEntry>.stride <= 688)
     }
 
     @Test func aQuietSocketHasNoBuffers() {

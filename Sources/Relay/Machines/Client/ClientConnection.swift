@@ -56,7 +56,8 @@ struct ClientConnection: ~Copyable {
     private(set) var isLive = false
 
     private var configuration: SharedSettings
-    private var parser: HTTPRequestParser?
+    /// What reads the request; most connections are WebSockets for most of their time.
+    private var parser: RequestParser?
     private var acceptKey = ""
     private var decoder: WebSocketDecoder
     private var messageRate: TokenBucket
@@ -89,7 +90,7 @@ struct ClientConnection: ~Copyable {
         var limits = HTTPLimits()
         // A page's cookies may fill the whole head with one line.
         limits.maxLineLength = limits.maxHeadLength
-        parser = HTTPRequestParser(limits: limits)
+        parser = RequestParser(HTTPRequestParser(limits: limits))
         decoder = WebSocketDecoder(
             role: .server,
             limits: WebSocketLimits(maxMessageSize: configuration.settings.maxMessageSize))
@@ -169,7 +170,7 @@ struct ClientConnection: ~Copyable {
         isHead = HTTPRequestParser.isHead(buffer.span.extracting(offset..<end))
         do throws(HTTPError) {
             guard
-                let next = try parser?.next(buffer.span.extracting(0..<end), from: offset)
+                let next = try parser?.parser.next(buffer.span.extracting(0..<end), from: offset)
             else { return .none }
             step = next
         } catch {
@@ -190,7 +191,7 @@ struct ClientConnection: ~Copyable {
     private func badRequest(_ error: HTTPError, _ head: Span<UInt8>) -> BadRequest {
         BadRequest(
             error: error, foreign: ForeignProtocol(head),
-            request: parser?.begun.map { RefusedRequest($0) }
+            request: parser?.parser.begun.map { RefusedRequest($0) }
                 ?? RefusedRequest(malformedHead: head))
     }
 
@@ -424,9 +425,16 @@ struct ClientConnection: ~Copyable {
         now: Instant, _ reply: inout [UInt8]
     ) -> ClientAction {
         guard hasRequestBegun else { return abort(.requestTimeout(nil, isAnswered: false)) }
-        let request = parser?.begun.map { RefusedRequest($0) }
+        let request = parser?.parser.begun.map { RefusedRequest($0) }
         HTTPResponse(status: 408, text: "no whole request in time")
             .append(to: &reply, includesBody: !isHead)
         return finish(.requestTimeout(request, isAnswered: true), now: now)
     }
+}
+
+/// The parser of a request, as an object that takes no room in a connection that needs it no more.
+private final class RequestParser {
+    var parser: HTTPRequestParser
+
+    init(_ parser: HTTPRequestParser) { self.parser = parser }
 }

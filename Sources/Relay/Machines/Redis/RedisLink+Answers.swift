@@ -107,6 +107,7 @@ extension RedisLink {
 
     private mutating func becomeLive(isSubscribed: Bool) {
         liveness.end()
+        parser.releaseStorage()
         state = .live
         subscription.isAcknowledged = isSubscribed
         if !greeting.isRESP2 { hello = .answered }
@@ -136,6 +137,7 @@ extension RedisLink {
     private mutating func answeredWhileLive(_ reply: RESPValue?) -> LinkAction? {
         let wasAsking = liveness.isAsking
         liveness.end()
+        parser.releaseStorage()
         stateDeadline = .never
         guard let reply, reply.isError else { return nil }
         let text = reply.string ?? ""

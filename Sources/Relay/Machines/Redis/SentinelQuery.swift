@@ -14,8 +14,9 @@ import RESP
 /// replaced, and lives on, is noticed.
 ///
 /// Pure: it writes the question and reads the answer; ``RedisLink`` makes the connections. Each
-/// Sentinel is asked once; the first that names a master has the last word.
-struct SentinelQuery {
+/// Sentinel is asked once; the first that names a master has the last word. It is an object, since few
+/// links have one, and those only on their way.
+final class SentinelQuery {
     /// What an answer means.
     enum Verdict: Equatable {
         /// The answer to another command; one more is to come.
@@ -52,7 +53,7 @@ struct SentinelQuery {
     var sentinel: SentinelService.Endpoint { service.sentinels[index] }
 
     /// Goes on to the next Sentinel; false when all have been asked.
-    mutating func advance(after failed: LinkFailure) -> Bool {
+    func advance(after failed: LinkFailure) -> Bool {
         if failure.map(Self.weight) ?? 0 <= Self.weight(failed) { failure = failed }
         index = (index + 1) % service.sentinels.count
         remaining -= 1
@@ -75,7 +76,7 @@ struct SentinelQuery {
     }
 
     /// Writes the question, behind the credentials if there are any.
-    mutating func ask(username: String?, password: Secret?, output: inout RESPEncoder) {
+    func ask(username: String?, password: Secret?, output: inout RESPEncoder) {
         awaitsAuth = username != nil || password != nil
         if awaitsAuth {
             // A user who is named without a password has an empty one.
@@ -86,7 +87,7 @@ struct SentinelQuery {
     }
 
     /// Takes an answer.
-    mutating func answered(_ reply: RESPValue) -> Verdict {
+    func answered(_ reply: RESPValue) -> Verdict {
         if reply.isError {
             let command = awaitsAuth ? "AUTH" : "SENTINEL"
             return .failed(LinkFailure(reply: reply.string ?? "", to: command))
