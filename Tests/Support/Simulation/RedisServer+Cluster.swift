@@ -14,6 +14,8 @@ extension RedisServer {
     /// A replica takes its master's place: it was asked to, or the master is gone, or it is cut off from
     /// the others and answers on.
     func failOverShard(agreed: Nanoseconds) {
+        // Who sleeps over two of them finds all as it was, and cannot know that anything has happened.
+        guard !world.isStandingStill else { return }
         let shard = world.faultDice.pick(0...Cluster.shardCount - 1)
         let election = world.faultDice.span(Self.election.shortest, Self.election.longest)
         switch world.faultDice.pick(0...3) {
@@ -57,8 +59,15 @@ extension RedisServer {
         world.note(.failover, Int(cluster.layout.masters[shard]), Int(agreed.milliseconds))
     }
 
-    /// The node that was away comes back, with none of its clients.
+    /// The node that was away comes back, with none of its clients, or one that was cut off relays on as
+    /// a replica.
     func endFailover() {
+        for session in livingSessions where session.connection.port == cluster.cutOff?.port {
+            noteBreak(of: session)
+            for name in session.state.channels {
+                world.channel(named: name)?.subscribedAt = world.clock
+            }
+        }
         if let away = cluster.away {
             for session in livingSessions where session.connection.port == away.port {
                 drop(session, reset: true)

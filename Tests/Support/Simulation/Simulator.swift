@@ -85,7 +85,8 @@ package enum Simulator {
     package static func describe(_ seed: UInt64, _ change: Change = Change()) -> String {
         let plan = Plan(seed: seed, change: planned(change))
         return "\(plan.pages) pages, \(plan.channels) channels, \(plan.duration.milliseconds) ms,"
-            + " faults: \(plan.faults.list.map { "\($0)" }.joined(separator: ","))"
+            + " \(plan.settings.redisSubscriptions) links, \(plan.loops) loops,"
+            + "\(plan.isCluster ? " a cluster," : "") faults: \(plan.faults.list.map { "\($0)" }.joined(separator: ","))"
     }
 
     /// Makes a failing world smaller for as long as it still fails.

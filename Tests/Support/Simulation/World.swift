@@ -36,6 +36,8 @@ final class World {
     /// How much faster the wall clock goes, in millionths.
     var drift: Int64 = 0
     var isAsleep = false
+    /// Whether the daemon stands still, asleep or not.
+    var isStandingStill = false
     /// How long the daemon has stood still, in all.
     var stoodStill: Int64 = 0
     /// A standstill that strikes at the daemon's next call but so many.
@@ -248,7 +250,9 @@ final class World {
         let span = withinDisturbance(wanted)
         note(.standstill, Int(span))
         stoodStill += span
+        isStandingStill = true
         pass(span)
+        isStandingStill = isAsleep
     }
 
     /// The machine sleeps: the monotonic clock stands still, and nothing reaches it.
@@ -257,11 +261,13 @@ final class World {
         let span = withinDisturbance(wanted)
         note(.suspend, Int(span))
         isAsleep = true
+        isStandingStill = true
         stoodStill += span
         let begun = clock
         pass(span)
         slept += clock - begun
         isAsleep = false
+        isStandingStill = false
     }
 
     /// A span that ends before things cease to go wrong.

@@ -273,6 +273,7 @@ struct Hub: ~Copyable {
     mutating func ended(_ id: SlotID) {
         guard contains(id), subscriptions[id].state == .ending else { return }
         subscriptions[id].state = .wanted
+        subscriptions[id].cannotEnd = false
         subscriptions[id].isMoving = false
         if !subscriptions[id].isWanted { remove(id) }
     }

@@ -40,7 +40,11 @@ extension Relay where S: ~Copyable {
         if news.isNew || news.isSettled, hub.mode == .shared {
             for id in hub.ids where hub.contains(id) { relocate(id, isSure: news.isSettled) }
         }
-        for link in links.linksToFormerMasters() where carried(by: link).isEmpty { close(link) }
+        for link in links.linksToFormerMasters() {
+            // One that was asked for when the news came is looked at again when it has its answer.
+            for id in carried(by: link) { relocate(id, isSure: !links.cluster.isUnsettled) }
+            if carried(by: link).isEmpty { close(link) }
+        }
         placeWaiting()
     }
 

@@ -136,6 +136,27 @@ import Testing
         #expect(hub.subscribe(Self.page(1), to: Self.channel).isLive)
     }
 
+    @Test func whatWasKeptInOnePlaceAndEndedThereIsEndedInTheNextOneToo() {
+        let hub = Registry(.shared, seed: 1)
+        let membership = Self.live(hub)
+        let id = membership.subscription
+        hub.move(id)
+        _ = hub.enqueue(id)
+        _ = hub.next(id)
+        hub.keeps(id)
+        // Where it was refused once it is asked again, and this time it is ended.
+        hub.move(id)
+        _ = hub.enqueue(id)
+        _ = hub.next(id)
+        hub.ended(id)
+        _ = hub.enqueue(id)
+        _ = hub.next(id)
+        #expect(hub.answered(id))
+        _ = hub.leave(id, at: membership.place)
+        #expect(hub.enqueue(id))
+        #expect(hub.next(id) == .unsubscribe(channel: Self.channel))
+    }
+
     @Test func anAnswerThatComesTooLateChangesNothing() {
         let hub = Registry(.shared, seed: 1)
         let id = Self.live(hub).subscription
@@ -212,6 +233,7 @@ private final class Registry {
     func answered(_ id: SlotID) -> Bool { hub.answered(id) }
     func ended(_ id: SlotID) { hub.ended(id) }
     func keeps(_ id: SlotID) { hub.keeps(id) }
+    func move(_ id: SlotID) { hub.move(id) }
     func lost(_ id: SlotID) -> Hub.Loss { hub.lost(id) }
 }
 

@@ -142,6 +142,22 @@ import Testing
         #expect(daemon.relay.unreadiness.isEmpty)
     }
 
+    @Test func whatAFormerMasterAcknowledgesAfterTheNewsIsTakenToItsSuccessorToo() throws {
+        let daemon = Self.daemon(.shared) { $0.redisRequestTimeout = .seconds(30) }
+        let names = (0..<1000).map { "run\($0):status" }
+        let other = try #require(names.first { daemon.redis.owner(of: $0) == 7001 })
+        _ = daemon.open("/\(Self.channels[0])")
+        daemon.redis.silentPorts = [7001]
+        let page = daemon.open("/\(other)")
+        daemon.redis.slots[0] = (0...5460, 7004)
+        daemon.redis.replicas = [7001]
+        daemon.advance(.seconds(10))
+        daemon.redis.silentPorts = []
+        daemon.advance(.seconds(10))
+        #expect(Self.subscribers(daemon, of: other) == [7004])
+        #expect(page.messages.contains("ping"))
+    }
+
     @Test func aReplicaThatRelaysOnIsNotLeftForANodeThatLagsBehind() {
         let daemon = Self.daemon(.shared)
         let page = daemon.open("/\(Self.channels[0])")
