@@ -357,6 +357,16 @@ import WSFrame
             HostProcess.clientLimit(descriptors: descriptors, webSockets: webSockets) == clients)
     }
 
+    @Test(arguments: [(1024, 1, 768), (20_000, 2, 19_680), (20_000, 16, 18_784), (130, 1, 1)])
+    func sharedLinksLeaveADescriptorToEachPage(descriptors: Int, loops: Int, webSockets: Int) {
+        let limit = HostProcess.connectionLimit(
+            descriptors: descriptors, loops: loops, links: .shared)
+        #expect(limit == webSockets)
+        let clients = HostProcess.clientLimit(
+            descriptors: descriptors, webSockets: limit, loops: loops, links: .shared)
+        #expect(clients == limit + 64)
+    }
+
     @Test func withoutDescriptorsAcceptingPausesAndGoesOnLater() {
         let daemon = SimulatedDaemon()
         daemon.world.hasNoDescriptors = true

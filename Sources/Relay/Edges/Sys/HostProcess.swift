@@ -65,10 +65,16 @@ enum HostProcess {
         return Int(clamping: limit.rlim_max)
     }
 
-    /// The WebSockets that fit: each takes a descriptor for the browser and one for Redis, and some
-    /// are kept for the rest of the process.
-    static func connectionLimit(descriptors: Int, loops: Int = 1) -> Int {
-        max(1, (descriptors - reserve(loops)) / 2)
+    /// The WebSockets that fit: each takes a descriptor for the browser and, where links are not shared,
+    /// one for Redis, and some are kept for the rest of the process.
+    static func connectionLimit(
+        descriptors: Int, loops: Int = 1, links: RedisSubscriptions = .dedicated
+    ) -> Int {
+        let room = descriptors - reserve(loops)
+        switch links {
+        case .dedicated: return max(1, room / 2)
+        case .shared: return max(1, room - sharedLinks(loops) - plainReserve)
+        }
     }
 
     /// The processors that the process may use: those that it may run on, or fewer where a quota of
@@ -94,9 +100,15 @@ enum HostProcess {
 
     /// The connections that fit beside the links of so many WebSockets: those that are no WebSockets
     /// must not keep `/health` from being answered where only the number of WebSockets is limited.
-    static func clientLimit(descriptors: Int, webSockets: Int, loops: Int = 1) -> Int {
-        max(webSockets + plainReserve, descriptors - reserve(loops) - webSockets)
+    static func clientLimit(
+        descriptors: Int, webSockets: Int, loops: Int = 1, links: RedisSubscriptions = .dedicated
+    ) -> Int {
+        let ofLinks = links == .dedicated ? webSockets : sharedLinks(loops)
+        return max(webSockets + plainReserve, descriptors - reserve(loops) - ofLinks)
     }
+
+    /// Descriptors for shared links: in a cluster a loop has one to each master, and a probe.
+    private static func sharedLinks(_ loops: Int) -> Int { 64 * loops }
 
     /// Descriptors for the rest of the process; each loop has two beside its connections.
     private static func reserve(_ loops: Int) -> Int { max(128, 64 + 2 * loops) }

@@ -56,7 +56,8 @@ public enum Daemon {
             settings.loops = min(HostProcess.processors(), Settings.loopLimit)
         }
         let most = HostProcess.connectionLimit(
-            descriptors: descriptors, loops: settings.loops)
+            descriptors: descriptors, loops: settings.loops,
+            links: settings.redisSubscriptions)
         let limit = settings.maxConnections == 0 ? most : min(settings.maxConnections, most)
         logStart(options, log, descriptors: descriptors, limit: limit, loops: settings.loops)
         let tls: TLSContext?
@@ -73,7 +74,8 @@ public enum Daemon {
                 embeddedBroker: options.embeddedBroker, connectionLimit: limit,
                 mostConnections: most,
                 clientLimit: HostProcess.clientLimit(
-                    descriptors: descriptors, webSockets: limit, loops: settings.loops),
+                    descriptors: descriptors, webSockets: limit, loops: settings.loops,
+                    links: settings.redisSubscriptions),
                 release: options.release, droppedLogLines: { writer.dropped },
                 service: serviceOptions(options.service),
                 processUsage: meter.read,

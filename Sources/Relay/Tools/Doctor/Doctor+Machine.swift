@@ -7,8 +7,13 @@ extension Doctor {
 
     /// The WebSockets that may be open at once.
     var pageLimit: Int {
-        let fitting = HostProcess.connectionLimit(descriptors: HostProcess.descriptorLimit())
+        let fitting = fittingPages(HostProcess.descriptorLimit())
         return settings.maxConnections == 0 ? fitting : min(settings.maxConnections, fitting)
+    }
+
+    private func fittingPages(_ descriptors: Int) -> Int {
+        HostProcess.connectionLimit(
+            descriptors: descriptors, loops: settings.loops, links: settings.redisSubscriptions)
     }
 
     /// The links to Redis that so many pages have.
@@ -32,11 +37,12 @@ extension Doctor {
 
     private mutating func examineDescriptors() {
         let descriptors = HostProcess.descriptorLimit()
-        let fitting = HostProcess.connectionLimit(descriptors: descriptors)
+        let fitting = fittingPages(descriptors)
         let text = "\(descriptors) descriptors have room for \(fitting) pages"
         let advice =
-            "raise LimitNOFILE= of the unit, or ulimits: nofile of the container, to two for each"
-            + " page and 128 more"
+            "raise LimitNOFILE= of the unit, or ulimits: nofile of the container, to"
+            + (settings.redisSubscriptions == .dedicated
+                ? " two for each page and 128 more" : " one for each page and 400 more")
         if settings.maxConnections > fitting {
             note(
                 "descriptors", .fail,
