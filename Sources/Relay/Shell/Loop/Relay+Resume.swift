@@ -155,6 +155,7 @@ extension Relay where S: ~Copyable {
 
     /// Nobody comes back any more; pages that cannot resume may still hear the channel.
     mutating func endKept(_ id: SlotID) {
+        // What comes while the end is under way is nobody's: whoever comes back then has missed it.
         hub.endStream(of: id)
         context.loop.heldBytes = hub.resumeBytes
         if !hub[id].isWanted { endSubscription(id) }

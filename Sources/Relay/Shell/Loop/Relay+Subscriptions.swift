@@ -31,9 +31,6 @@ extension Relay where S: ~Copyable {
     /// Nobody wants the subscription any more.
     mutating func endSubscription(_ id: SlotID) {
         endOutage(id)
-        // What comes while the end is under way is nobody's: whoever comes back then has missed it.
-        hub.endStream(of: id)
-        context.loop.heldBytes = hub.resumeBytes
         guard hub.mode == .dedicated else { return tell(id) }
         if let link = hub[id].link { close(link) }
         hub.remove(id)
