@@ -82,6 +82,11 @@ struct Checks {
             {
                 world.fail("a link is live and counts failed attempts")
             }
+            if relay.links.entries[id].machine.purpose == .shared,
+                relay.links.entries[id].lastCause == "no_permission"
+            {
+                world.fail("that one channel is refused has ended the link of all")
+            }
             guard relay.links.entries[id].machine.purpose != .probe else { continue }
             lookAtSilence(of: relay.links.entries[id], relay, in: world)
             if case .one(let subscription) = relay.links.entries[id].carries,

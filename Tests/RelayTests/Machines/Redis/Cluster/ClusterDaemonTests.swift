@@ -158,6 +158,26 @@ import Testing
         #expect(page.messages.contains("ping"))
     }
 
+    @Test func anEndThatNobodyAskedForIsNotTheAnswerToAnotherChannelsEnd() throws {
+        let daemon = Self.daemon(.shared)
+        let names = (0..<1000).map { "run\($0):status" }
+        let other = try #require(names.first { daemon.redis.owner(of: $0) == 7001 })
+        let leaving = daemon.open("/\(other)")
+        let page = daemon.open("/\(Self.channels[0])")
+        daemon.advance(.seconds(5))
+        daemon.redis.silentPorts = [7001]
+        leaving.sendClose(1000)
+        daemon.settle()
+        daemon.redis.movedSlots[Self.slot(Self.channels[0])] = 7002
+        daemon.redis.withdraw(Self.channels[0], at: 7001)
+        daemon.settle()
+        #expect(Self.has(page, "outage"))
+        daemon.redis.silentPorts = []
+        daemon.advance(.seconds(3))
+        #expect(Self.subscribers(daemon, of: Self.channels[0]) == [7002])
+        #expect(Self.subscribers(daemon, of: other).isEmpty)
+    }
+
     @Test func aReplicaThatRelaysOnIsNotLeftForANodeThatLagsBehind() {
         let daemon = Self.daemon(.shared)
         let page = daemon.open("/\(Self.channels[0])")
