@@ -177,8 +177,10 @@ extension Page {
     private func isCovered(_ number: Int) -> Bool {
         let time = channel.times[number - 1]
         let drifted = time + (time - world.start) / 1_000_000 * world.drift
-        // Whichever way the wall clock has jumped since, the notice may speak of either time.
-        return world.wallOffsets.contains { offset in
+        // A setting of the wall clock that the daemon knows has to be covered; of others, the notice may
+        // speak of any time that the clock has shown.
+        let known = canResume ? nil : world.wallOffset(at: time, knownTo: connection?.loop ?? 0)
+        return (known.map { [$0] } ?? world.wallOffsets).contains { offset in
             let moment = (drifted + offset) / 1_000_000
             return told.gaps.contains {
                 $0.lowerBound - 1 <= moment && moment <= $0.upperBound

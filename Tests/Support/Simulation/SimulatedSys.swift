@@ -7,7 +7,7 @@ struct SimulatedSys: Sys {
     var loop = 0
 
     func now() -> BootTime { BootTime(nanoseconds: world.readClock()) }
-    func unixTime() -> Int64 { world.wall }
+    func unixTime() -> Int64 { world.readWall(of: loop) }
     mutating func random() -> UInt64 { world.daemonRandom.next() }
 
     mutating func listen(_ address: ListenAddress, token: Token) throws(SystemError)

@@ -113,6 +113,7 @@ extension World {
         let signed = faultDice.chance(0.5) ? span : -span
         wallOffset += signed
         wallOffsets.append(wallOffset)
+        wallSettings.append(WallSetting(since: clock, offset: wallOffset))
         note(.wall, Int(signed))
     }
 

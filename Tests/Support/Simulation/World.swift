@@ -33,6 +33,8 @@ final class World {
     var wallOffset: Int64 = 1_700_000_000_000_000_000
     /// All that ``wallOffset`` has been.
     var wallOffsets: [Int64] = [1_700_000_000_000_000_000]
+    /// How the wall clock was set last, since when, and the loops of which process have read it since.
+    var wallSettings: [WallSetting] = []
     /// How much faster the wall clock goes, in millionths.
     var drift: Int64 = 0
     var isAsleep = false
@@ -142,6 +144,14 @@ final class World {
         case unknown, asked, confirmed
     }
 
+    /// A setting of the wall clock, and who knows of it.
+    struct WallSetting {
+        let since: Int64
+        let offset: Int64
+        var process = -1
+        var loops: UInt8 = 0
+    }
+
     /// The parts of a run.
     enum Stage: Int {
         /// Things go wrong.
@@ -187,6 +197,28 @@ final class World {
 
     /// Nanoseconds since the Unix epoch, as the machine has them.
     var wall: Int64 { clock + wallOffset + (clock - start) / 1_000_000 * drift }
+
+    /// An event loop reads the wall clock.
+    func readWall(of loop: Int) -> Int64 {
+        if wallSettings.last?.offset != wallOffset {
+            wallSettings.append(WallSetting(since: clock, offset: wallOffset))
+        }
+        let last = wallSettings.count - 1
+        if wallSettings[last].process != processNumber {
+            wallSettings[last].process = processNumber
+            wallSettings[last].loops = 0
+        }
+        wallSettings[last].loops |= 1 << UInt8(loop)
+        return wall
+    }
+
+    /// How the wall clock was set at a time, where an event loop of the present process knows.
+    func wallOffset(at time: Int64, knownTo loop: Int) -> Int64? {
+        guard let setting = wallSettings.last(where: { $0.since <= time }),
+            setting.process == processNumber, setting.loops >> UInt8(loop) & 1 == 1
+        else { return nil }
+        return setting.offset
+    }
 
     /// Notes what is wrong; the first finding stays.
     func fail(_ text: @autoclosure () -> String) {
