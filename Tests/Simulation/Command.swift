@@ -4,7 +4,8 @@ import Simulation
 /// What the command line asks for.
 enum Command {
     private static let usage = """
-        usage: simulate --seeds N [--first SEED] [--jobs N]    many seeds, in parallel processes
+        usage: simulate --seeds N [--first SEED] [--jobs N] [--keep-going] [--no-shrink]
+                                                               many seeds, in parallel processes
                simulate --seed SEED [--pages N] [--seconds N] [--faults A,B] [--shrink]
                         [--lines N] [--log]
                simulate --production PAGES [--hours N] [--seed SEED]

@@ -28,7 +28,11 @@ final class Fleet {
     private let first: UInt64
     private let count: UInt64
     private let jobs: Int
+    /// How long a failing world may take to be made smaller.
+    private static let shrinkingSeconds = 120.0
     private let keepsGoing: Bool
+    /// Whether the first failure is made smaller before it is shown.
+    private let shrinks: Bool
     private let hashes: String?
     private let begun = Date()
     private var done: UInt64 = 0
@@ -45,6 +49,7 @@ final class Fleet {
             options.take("--jobs").flatMap { Int($0) }
             ?? ProcessInfo.processInfo.activeProcessorCount
         keepsGoing = options.has("--keep-going")
+        shrinks = !options.has("--no-shrink") && !keepsGoing
         hashes = options.take("--hashes")
     }
 
@@ -145,6 +150,24 @@ final class Fleet {
             print("seed \(failure.seed): \(failure.text)")
             print("  again: Scripts/simulate --seed \(failure.seed) --shrink")
         }
+        if shrinks, let seed = failures.map(\.seed).min() { showSmaller(seed) }
         exit(1)
+    }
+
+    /// Shows a failing world as small as it still fails, with what happened last; another process does
+    /// it, which the world may end, and has a limit for that.
+    private func showSmaller(_ seed: UInt64) {
+        // What has been printed so far stands before what that process prints.
+        fflush(nil)
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
+        process.arguments = ["--seed", "\(seed)", "--shrink"]
+        guard (try? process.run()) != nil else { return }
+        let limit = Date().addingTimeInterval(Self.shrinkingSeconds)
+        while process.isRunning, Date() < limit { Thread.sleep(forTimeInterval: 0.1) }
+        if process.isRunning {
+            process.terminate()
+            print("seed \(seed) takes long to be made smaller: the line above does it")
+        }
     }
 }
