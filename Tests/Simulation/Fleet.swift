@@ -162,10 +162,10 @@ final class Fleet {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
         process.arguments = ["--seed", "\(seed)", "--shrink"]
+        let end = DispatchSemaphore(value: 0)
+        process.terminationHandler = { _ in end.signal() }
         guard (try? process.run()) != nil else { return }
-        let limit = Date().addingTimeInterval(Self.shrinkingSeconds)
-        while process.isRunning, Date() < limit { Thread.sleep(forTimeInterval: 0.1) }
-        if process.isRunning {
+        if end.wait(timeout: .now() + Self.shrinkingSeconds) == .timedOut {
             process.terminate()
             print("seed \(seed) takes long to be made smaller: the line above does it")
         }
