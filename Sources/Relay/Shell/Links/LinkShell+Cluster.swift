@@ -143,8 +143,8 @@ extension LinkShell where S: ~Copyable {
         return probes.filter { contains($0) }
     }
 
-    /// Whether the cluster is up and each slot has a master that answers, as far as is known. One that has not been asked yet
-    /// is given the time for it.
+    /// Whether the cluster is up and each slot has a master that answers, as far as is known. One that
+    /// has not been asked yet is given the time for it.
     func isClusterAnswering() -> Bool {
         guard isProbeAnswering, cluster.topology.isComplete, !cluster.isDown else { return false }
         return cluster.probes.allSatisfy {

@@ -12,8 +12,10 @@ extension Doctor {
     }
 
     private func fittingPages(_ descriptors: Int) -> Int {
-        HostProcess.connectionLimit(
-            descriptors: descriptors, loops: settings.loops, links: settings.redisSubscriptions)
+        let cores = min(HostProcess.processors(), Settings.loopLimit)
+        return HostProcess.connectionLimit(
+            descriptors: descriptors, loops: settings.loops == 0 ? cores : settings.loops,
+            links: settings.redisSubscriptions)
     }
 
     /// The links to Redis that so many pages have.
