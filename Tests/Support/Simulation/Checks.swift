@@ -2,15 +2,12 @@
 
 /// What must hold of an event loop of the daemon at all times, seen from inside.
 struct Checks {
-    /// Links whose present wait is known: slot and generation, and when it ends.
-    private struct Wait: Hashable {
-        let link: SlotID
-        let deadline: Instant
-    }
-
     private let plan: Plan
     private var turns = 0
+    /// Links whose present wait is known, and when it ends.
     private var waits: [SlotID: Instant] = [:]
+    /// Whether Redis answered at the last look.
+    private var wasAnswering = false
     /// Since when the wheel has had a timer that is late.
     private var lateSince: Instant?
     /// Timers that were found late: what they were set to, and when that was found.
@@ -205,13 +202,22 @@ struct Checks {
 
     /// Waits before another attempt lie within their bounds, and are drawn.
     private mutating func lookAtBackoff(_ relay: borrowing Relay<SimulatedSys>, in world: World) {
+        let isBack = relay.links.isProbeAnswering && !wasAnswering
+        wasAnswering = relay.links.isProbeAnswering
         for id in relay.links.ids {
             guard relay.links.entries[id].machine.state == .backingOff else {
                 waits[id] = nil
                 continue
             }
             let deadline = relay.links.entries[id].machine.nextDeadline
-            guard waits[id] != deadline else { continue }
+            guard waits[id] != deadline else {
+                if isBack, !plan.isCluster, relay.links.entries[id].machine.mayBeHastened,
+                    deadline - relay.context.loop.now > plan.settings.redisRetryBase
+                {
+                    world.fail("a link waits although Redis is back")
+                }
+                continue
+            }
             let others = waits.values.count { $0 == deadline }
             waits[id] = deadline
             let wait = deadline - relay.context.loop.now
@@ -224,7 +230,9 @@ struct Checks {
             }
             let attempts = Int64(relay.links.entries[id].machine.failedAttempts)
             let slack = Nanoseconds.milliseconds(2000)
-            if wait + slack < settings.redisRetryBase, attempts > 0 {
+            // A probe asks more often, for all.
+            let isProbe = relay.links.entries[id].machine.isProbe
+            if wait + slack < settings.redisRetryBase, attempts > 0, !isProbe {
                 world.fail("a link waits for \(wait.milliseconds) ms only")
             }
         }

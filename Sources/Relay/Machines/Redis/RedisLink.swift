@@ -438,8 +438,11 @@ struct RedisLink: ~Copyable {
 
     /// Decides what follows a failure; the connection is closed by then.
     ///
-    /// `cap` is the number of attempts after which the link is given up, 0 for none.
-    mutating func retry(cap: Int, now: Instant) -> RetryDecision {
+    /// - Parameters:
+    ///   - cap: the number of attempts after which the link is given up, 0 for none.
+    ///   - asksForAll: whether others are spared their waits as soon as this one is live, so that it
+    ///     asks often.
+    mutating func retry(cap: Int, asksForAll: Bool = false, now: Instant) -> RetryDecision {
         failedAttempts += 1
         liveness.end()
         query = nil
@@ -449,21 +452,29 @@ struct RedisLink: ~Copyable {
             stateDeadline = .never
             return .giveUp(attempts: failedAttempts)
         }
-        let wait = backoff.next(
-            base: settings.redisRetryBase, maximum: settings.redisRetryMax)
+        let wait =
+            asksForAll
+            ? backoff.nextOfProbe(base: settings.redisRetryBase)
+            : backoff.next(base: settings.redisRetryBase, maximum: settings.redisRetryMax)
         state = .backingOff
         stateDeadline = now + wait.delay
         return .retry(wait, failed: failedAttempts)
     }
 
-    /// The link need not wait any longer: what it has failed for is mended, as far as is known. False where
-    /// that was said too often without its becoming live.
-    mutating func hasten() -> Bool {
-        guard state == .backingOff, hastenings < Self.hasteningLimit else { return false }
+    /// Whether the link waits for its next attempt and can be spared the rest of that.
+    var mayBeHastened: Bool { state == .backingOff && hastenings < Self.hasteningLimit }
+
+    /// The link need not wait any longer than this: what it has failed for is mended, as far as is known.
+    /// It waits for a time drawn from the span, or not at all where that is zero, and then is `waiting`.
+    /// False where it was to wait for less, or that was said too often without its becoming live.
+    mutating func hasten(within span: Nanoseconds = .zero, now: Instant) -> Bool {
+        guard mayBeHastened else { return false }
+        let end = now + backoff.nextWithin(span)
+        guard end < stateDeadline else { return false }
         hastenings += 1
         failedAttempts -= 1
-        state = .waiting
-        stateDeadline = .never
+        if span == .zero { state = .waiting }
+        stateDeadline = span == .zero ? .never : end
         return true
     }
 

@@ -167,7 +167,7 @@ extension LinkShell where S: ~Copyable {
         switch entries[id].machine.state {
         case .waiting: entries[id].machine.node = node
         case .backingOff:
-            guard node != nil, entries[id].machine.hasten() else { return }
+            guard node != nil, entries[id].machine.hasten(now: context.loop.now) else { return }
             enqueue(id, context)
             arm(id, &context)
         case .live where isSure && node != nil: failed(id, .slotLeft, &context)

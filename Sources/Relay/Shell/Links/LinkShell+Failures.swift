@@ -52,8 +52,13 @@ extension LinkShell where S: ~Copyable {
             return tell(.fatal("redis at \(redis): \(failure)"))
         }
         // Once the daemon serves, its probe never gives up.
-        let cap = isProbe && !isStarting ? 0 : context.settings.redisMaxRetries
-        switch entries[id].machine.retry(cap: cap, now: context.loop.now) {
+        let isServingProbe = isProbe && !isStarting
+        let cap = isServingProbe ? 0 : context.settings.redisMaxRetries
+        // A password that is refused is not asked about several times a second.
+        let asksForAll = isServingProbe && !failure.isFatalAtStart
+        let decision = entries[id].machine.retry(
+            cap: cap, asksForAll: asksForAll, now: context.loop.now)
+        switch decision {
         case .retry(let wait, let failed):
             logFailure(
                 id, event, failure,
@@ -62,7 +67,7 @@ extension LinkShell where S: ~Copyable {
                     "retry_min_ms": .stringConvertible(wait.shortest.milliseconds),
                     "retry_max_ms": .stringConvertible(wait.longest.milliseconds),
                     "attempt": .stringConvertible(failed),
-                ], context)
+                ], repeats: asksForAll && failed > 1, context)
             arm(id, &context)
             noteFailureOfNode(failure, of: id, &context)
         case .giveUp(let attempts):
@@ -83,14 +88,29 @@ extension LinkShell where S: ~Copyable {
         return entries[id].machine.isLive ? "redis stream interrupted" : "redis subscribe failed"
     }
 
-    /// Leaves a line of a failure, at a limited rate.
+    /// Redis is back, or this master of a cluster: the links to it that wait for their next attempt make
+    /// it as soon as the gate lets them through. Those of single channels, which are many, are spread
+    /// over the shortest back-off.
+    mutating func endBackoffs(to node: RedisEndpoint?, _ context: inout LoopContext<S>) {
+        for id in ids where entries[id].node == node && !entries[id].machine.isProbe {
+            let span =
+                entries[id].machine.purpose == .shared ? .zero : context.settings.redisRetryBase
+            guard entries[id].machine.hasten(within: span, now: context.loop.now) else { continue }
+            if entries[id].machine.state == .waiting { enqueue(id, context) }
+            arm(id, &context)
+        }
+    }
+
+    /// Leaves a line of a failure, at a limited rate; at a lower one where a probe, which asks often,
+    /// `repeats` what it has said.
     mutating func logFailure(
         _ id: SlotID, _ event: String, _ failure: LinkFailure, _ outcome: Logger.Metadata,
-        _ context: borrowing LoopContext<S>
+        repeats: Bool = false, _ context: borrowing LoopContext<S>
     ) {
-        guard case .logged(let suppressed) = failureLogLimit.admit(at: context.loop.now) else {
-            return
-        }
+        let now = context.loop.now
+        let admission =
+            repeats ? repetitionLogLimit.admit(at: now) : failureLogLimit.admit(at: now)
+        guard case .logged(let suppressed) = admission else { return }
         var metadata = metadata(of: id).merging(outcome) { $1 }
         metadata["cause"] = "\(failure.cause)"
         metadata["error"] = "\(failure)"

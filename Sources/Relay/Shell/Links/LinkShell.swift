@@ -38,6 +38,7 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
     var encoder = RESPEncoder()
 
     var failureLogLimit = LogRateLimit(lines: 50, per: .seconds(1))
+    var repetitionLogLimit = LogRateLimit(lines: 1, per: .seconds(10))
     var remarkLogLimit = LogRateLimit(lines: 5, per: .seconds(60))
     var refreshLogLimit = LogRateLimit(lines: 1, per: .seconds(60))
 
@@ -279,6 +280,11 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
             if let node = entries[id].node { metadata["node"] = "\(node)" }
             if let server = entries[id].server { metadata["address"] = "\(server)" }
             context.log.redis.info("redis answers", metadata: metadata)
+            if context.phase == .serving, entries[id].machine.purpose == .probe {
+                let node = entries[id].node
+                endBackoffs(to: node, &context)
+                context.tellLoops(.redisIsBack(node))
+            }
         }
         guard let master = entries[id].machine.master else { return }
         leaveOthers(than: master, &context)

@@ -17,6 +17,7 @@ extension Relay where S: ~Copyable {
             serve(handOver.request, to: clients.takeOver(handOver, &context))
         case .makeRoom(let age): clients.makeRoom(olderThan: age, &context)
         case .redisAnswers: if phase == .starting { context.phase = .serving }
+        case .redisIsBack(let node): links.endBackoffs(to: node, &context)
         case .master(let master): links.leaveOthers(than: master, &context)
         case .topology(let topology, let askedAt, let isSure):
             links.learn(topology, askedAt: askedAt, isSure: isSure, &context)

@@ -43,6 +43,20 @@ struct Backoff: Sendable {
         return Wait(delay: delay, shortest: base, longest: upper)
     }
 
+    /// Draws the next wait of a link that asks for all others whether Redis is back: between a quarter
+    /// and a half of `base`, however long it has failed.
+    mutating func nextOfProbe(base: Nanoseconds) -> Wait {
+        let shortest = max(Nanoseconds(1), Nanoseconds(base.count / 4))
+        let longest = max(shortest, Nanoseconds(base.count / 2))
+        let delay = Nanoseconds(Int64.random(in: shortest.count...longest.count, using: &random))
+        return Wait(delay: delay, shortest: shortest, longest: longest)
+    }
+
+    /// Draws a wait of up to `span`, for links that are told together that they may try again.
+    mutating func nextWithin(_ span: Nanoseconds) -> Nanoseconds {
+        span == .zero ? span : Nanoseconds(Int64.random(in: 0...span.count, using: &random))
+    }
+
     /// Starts over, as after a success.
     mutating func reset() {
         previous = nil
