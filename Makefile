@@ -179,7 +179,6 @@ nightly-scale: conformance
 
 nightly-deploy: test-deploy
 
-# By itself: it does not hold yet (docs/releasing.md), and must not hide the verdict of another part.
 nightly-reproducible: dist-reproducible
 
 # All 301 cases of the Autobahn suite, in both roles; a failure where the suite cannot be had.
