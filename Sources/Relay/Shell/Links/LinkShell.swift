@@ -274,21 +274,24 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
 
     private mutating func probeIsLive(_ id: SlotID, _ context: inout LoopContext<S>) {
         // One that only asked the Sentinels again has nothing new to tell.
-        if entries[id].server != entries[id].machine.server {
+        let isBack = entries[id].server != entries[id].machine.server
+        if isBack {
             entries[id].server = entries[id].machine.server
             var metadata: Logger.Metadata = ["url": "\(context.settings.redis)"]
             if let node = entries[id].node { metadata["node"] = "\(node)" }
             if let server = entries[id].server { metadata["address"] = "\(server)" }
             context.log.redis.info("redis answers", metadata: metadata)
-            if context.phase == .serving, entries[id].machine.purpose == .probe {
-                let node = entries[id].node
-                endBackoffs(to: node, &context)
-                context.tellLoops(.redisIsBack(node))
-            }
         }
-        guard let master = entries[id].machine.master else { return }
-        leaveOthers(than: master, &context)
-        context.tellLoops(.master(master))
+        if let master = entries[id].machine.master {
+            leaveOthers(than: master, &context)
+            context.tellLoops(.master(master))
+        }
+        guard isBack, context.phase == .serving, entries[id].machine.purpose == .probe else {
+            return
+        }
+        let node = entries[id].node
+        endBackoffs(to: node, &context)
+        context.tellLoops(.redisIsBack(node))
     }
 
     /// Makes the links to another master again.
