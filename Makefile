@@ -275,7 +275,8 @@ bench-relay: libraries
 	@Benchmarks/Relay/instructions.sh
 
 bench-tools: release load-tool
-	@Scripts/require redis-server webdis nginx libnginx-mod-nchan liburing-dev gcc libc6-dev python3-venv
+	@Scripts/require redis-server webdis nginx libnginx-mod-nchan liburing-dev libhiredis-dev libuv1-dev gcc libc6-dev \
+		python3-venv
 
 build: libraries
 	@$(SWIFT) build

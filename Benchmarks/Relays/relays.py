@@ -225,6 +225,20 @@ class Picows(Relay):
         return Process("picows", command, core, folder, port=port), port
 
 
+class UWebSockets(Relay):
+    name = "uWebSockets and hiredis, C++"
+    _program = BUILD / "uws-relay"
+
+    def missing(self):
+        # run.sh builds it where PyPI's socketify has the library, which is on x86-64.
+        return None if self._program.exists() else "there is no library of it for this machine"
+
+    def start(self, redis_port, core, folder):
+        port = free_port()
+        command = [self._program, port, redis_port]
+        return Process("uws", command, core, folder, port=port), port
+
+
 RELAYS = {
     "floor": Floor("the floor, C", "floor"),
     "floor-uring": Floor("the floor with io_uring, C", "floor-uring"),
@@ -239,4 +253,5 @@ RELAYS = {
     "webdis": Webdis(),
     "nchan": Nchan(),
     "picows": Picows(),
+    "uws": UWebSockets(),
 }

@@ -10,6 +10,13 @@ mkdir -p .build-bench-relays
 cc -O2 -Wall -Wextra -o .build-bench-relays/floor Benchmarks/Relays/floor.c -lcrypto
 cc -O2 -Wall -Wextra -DURING -o .build-bench-relays/floor-uring Benchmarks/Relays/floor.c -lcrypto -luring
 cc -O2 -Wall -Wextra -o .build-bench-relays/subscriber Benchmarks/Relays/subscriber.c
+# PyPI's socketify brings uWebSockets for Linux on x86-64 alone, and puts the file onto other machines too.
+rm -f .build-bench-relays/uws-relay
+uws=$(echo .venv-relays/lib/python3*/site-packages/socketify)
+if [ "$(uname -m)" = x86_64 ] && [ -e "$uws/libsocketify_linux_amd64.so" ]; then
+    cc -O2 -Wall -Wextra -o .build-bench-relays/uws-relay Benchmarks/Relays/uws_relay.c \
+        -L "$uws" -l:libsocketify_linux_amd64.so -Wl,-rpath,"\$ORIGIN/../$uws" -lhiredis -luv
+fi
 if [ "${1:-}" = --quick ]; then
     shift
     set -- --rounds 1 --seconds 2 --cases "A',B',C" --relays floor,shared,dedicated,webdis "$@"
