@@ -76,8 +76,8 @@ soak: release test-tools
 	@STATUS2_SOAK_MINUTES=$(SOAK_MINUTES) $(CHAOS) -q -m soak
 
 # status2-load against the daemon's default settings: 300 pages at the mission's cadence, SCALE_PAGES
-# (9,000) over a restart of Redis, one of the daemon and a pause, 1,000 that lose their connections at
-# random, and SCALE_PAGES for SCALE_MINUTES (10).
+# (9,000) over a restart of Redis, one of the daemon, a pause and a fail-over in a cluster, 1,000 that
+# lose their connections at random, and SCALE_PAGES for SCALE_MINUTES (10).
 # A process needs two descriptors for each page, and some more. Scripts/scale NAME does one of them.
 scale: release load-tool
 	@Scripts/require redis-server python3 nodejs

@@ -9,19 +9,16 @@ what a scrape costs, and what of a core that is once a second and every 15 secon
 """
 
 import argparse
-import importlib.machinery
-import importlib.util
 import os
 import pathlib
 import sys
 import time
 import urllib.request
 
-_SCALE = str(pathlib.Path(__file__).resolve().parents[2] / "Scripts/scale")
-_LOADER = importlib.machinery.SourceFileLoader("scale", _SCALE)
-scale = importlib.util.module_from_spec(importlib.util.spec_from_loader("scale", _LOADER))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "Tests"))
 sys.dont_write_bytecode = True
-_LOADER.exec_module(scale)
+
+from Scale.trial import Trial
 
 BASELINE_SECONDS = 10
 _OPEN = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
@@ -45,7 +42,7 @@ def main():
     parser.add_argument("--rate", type=int, default=3000)
     parser.add_argument("--scrapes", type=int, default=50)
     options = parser.parse_args()
-    with scale.Trial(options.pages) as trial:
+    with Trial(options.pages) as trial:
         trial.begin(rate=options.rate, seconds=4 * BASELINE_SECONDS)
         trial.wait_for_measuring()
         pid, port = trial.daemon.process.pid, trial.daemon.port

@@ -108,10 +108,15 @@ extension Relay where S: ~Copyable {
                 reading.pendingLinks += 1
             }
         }
-        reading.subscriptions = hub.count
         reading.resumeBytes = hub.resumeBytes
         reading.resumeKept = hub.keptCount
-        for id in hub.ids where hub[id].outageSince != .never {
+        for id in hub.ids {
+            if hub[id].state == .acknowledged {
+                reading.liveSubscriptions += 1
+            } else if hub[id].isWanted {
+                reading.pendingSubscriptions += 1
+            }
+            guard hub[id].outageSince != .never else { continue }
             reading.ongoingOutage =
                 reading.ongoingOutage + (context.loop.boot - hub[id].outageSince)
         }

@@ -50,7 +50,8 @@ extension MetricsReading {
         armedTimers += other.armedTimers
         stoodStill = max(stoodStill, other.stoodStill)
         liveLinks += other.liveLinks
-        subscriptions += other.subscriptions
+        liveSubscriptions += other.liveSubscriptions
+        pendingSubscriptions += other.pendingSubscriptions
         resumeBytes += other.resumeBytes
         resumeKept += other.resumeKept
         pendingLinks += other.pendingLinks

@@ -114,8 +114,12 @@ extension Metrics {
             [("live", UInt64(reading.liveLinks)), ("pending", UInt64(reading.pendingLinks))])
         output.add(
             "status2_redis_subscriptions", .gauge,
-            "Subscriptions at Redis; on a shared link the pages that hear the same have one together.",
-            UInt64(reading.subscriptions))
+            "Subscriptions, by state; on a shared link the pages that hear the same have one together.",
+            by: "state",
+            [
+                ("live", UInt64(reading.liveSubscriptions)),
+                ("pending", UInt64(reading.pendingSubscriptions)),
+            ])
         output.add(
             "status2_redis_reconnects_total", .counter,
             "Connections to Redis made again after a failure.", redisReconnects)

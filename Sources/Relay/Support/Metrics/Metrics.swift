@@ -97,15 +97,17 @@ struct MetricsReading: Equatable, Sendable {
     var armedTimers = 0
     /// The time that the loop has stood still.
     var stoodStill = Nanoseconds.zero
-    /// Subscriptions that are acknowledged.
+    /// Links that are live.
     var liveLinks = 0
-    /// Subscriptions that pages have, or have had and Redis still has.
-    var subscriptions = 0
+    /// Subscriptions that Redis has acknowledged.
+    var liveSubscriptions = 0
+    /// Subscriptions that are wanted and not in force: their pages get no messages.
+    var pendingSubscriptions = 0
     /// Bytes of messages held for pages that may come back.
     var resumeBytes = 0
     /// Subscriptions that are kept for pages that may come back.
     var resumeKept = 0
-    /// Subscriptions that are being made, for the first time or again.
+    /// Links that are being made, for the first time or again.
     var pendingLinks = 0
     /// The time for which present interruptions of subscriptions have lasted, summed.
     var ongoingOutage = Nanoseconds.zero

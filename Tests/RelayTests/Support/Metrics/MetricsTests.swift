@@ -58,6 +58,8 @@ import Testing
                 == "\(#"{"type":"status","data":"waits"}"#.utf8.count + 2)")
         #expect(value("status2_buffered_bytes", in: text) == "4096")
         #expect(value(#"status2_redis_links{state="live"}"#, in: text) == "2")
+        #expect(value(#"status2_redis_subscriptions{state="live"}"#, in: text) == "2")
+        #expect(value(#"status2_redis_subscriptions{state="pending"}"#, in: text) == "0")
         #expect(value("status2_ready", in: text) == "1")
         // Two pages with their links, the probe, the connection that asks, and the upkeep.
         #expect(value("status2_timers", in: text) == "7")
@@ -65,6 +67,8 @@ import Testing
         daemon.settle()
         let later = daemon.get("/metrics").body
         #expect(value(#"status2_redis_links{state="pending"}"#, in: later) == "2")
+        #expect(value(#"status2_redis_subscriptions{state="live"}"#, in: later) == "0")
+        #expect(value(#"status2_redis_subscriptions{state="pending"}"#, in: later) == "2")
         #expect(value("status2_ready", in: later) == "0")
     }
 
