@@ -147,6 +147,9 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
         return judgedUntil.map { .judged($0) } ?? .unjudged(now)
     }
 
+    /// Gives the allocator the blocks of a burst that has passed.
+    mutating func settlePool() { pool.settle() }
+
     /// Gives memory that was used in a burst back to the system.
     mutating func releaseMemory() {
         if memoryRelease.isDue(unused: sys.unusedMemory(), at: now) {

@@ -9,6 +9,7 @@ extension Relay where S: ~Copyable {
     /// Looks after what nobody asks for.
     mutating func keepUp() {
         context.noteWallClock()
+        context.loop.settlePool()
         if place.isFirst { context.loop.releaseMemory() }
         if !place.isAlone { lookAtOthers() }
         reportToService()

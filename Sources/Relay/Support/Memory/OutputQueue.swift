@@ -1,12 +1,13 @@
 /// Blocks of memory for ``OutputQueue``s, used over and over.
 ///
-/// An idle queue holds none, so that a connection with nothing to send costs no buffer. Blocks past
-/// ``keptFree`` go back to the allocator: memory returns to its level after a burst.
+/// An idle queue holds none, so that a connection with nothing to send costs no buffer. As many are kept
+/// as were in use at once lately, so that a message to thousands of pages allocates nothing where the
+/// one before it did; ``settle()`` says what is lately, and memory returns to its level after a burst.
 @safe struct BlockPool: ~Copyable {
     /// Bytes of payload in a block.
     static let blockSize = 4096 - headerSize
-    /// Free blocks kept for the next use: one mebibyte.
-    static let keptFree = 256
+    /// Blocks that are kept however few are used: one mebibyte.
+    static let leastKept = 256
 
     /// A block begins with the address of the one behind it, then the number of messages that end
     /// in it.
@@ -14,9 +15,13 @@
     fileprivate static let messageCountOffset = 8
 
     private var free: UnsafeMutableRawPointer?
-    private var freeCount = 0
+    /// Blocks that are kept for the next use.
+    private(set) var freeCount = 0
     /// Blocks that are in use by queues.
     private(set) var usedCount = 0
+    /// The most that were in use at once since the last ``settle()``, and from the one before to it.
+    private var mostUsed = 0
+    private var formerlyMostUsed = 0
 
     /// Bytes of memory in use by queues, block headers included.
     var usedBytes: Int { usedCount * (Self.headerSize + Self.blockSize) }
@@ -29,8 +34,24 @@
         }
     }
 
+    /// How many blocks there may be, used and free.
+    private var kept: Int { max(Self.leastKept, mostUsed, formerlyMostUsed) }
+
+    /// Gives the allocator the blocks that have not been needed since the call before the last one; to be
+    /// called at a regular interval.
+    mutating func settle() {
+        formerlyMostUsed = mostUsed
+        mostUsed = usedCount
+        while usedCount + freeCount > kept, let block = unsafe free {
+            unsafe free = block.load(as: UnsafeMutableRawPointer?.self)
+            freeCount -= 1
+            unsafe block.deallocate()
+        }
+    }
+
     fileprivate mutating func take() -> UnsafeMutableRawPointer {
         usedCount += 1
+        mostUsed = max(mostUsed, usedCount)
         let block: UnsafeMutableRawPointer
         if let kept = unsafe free {
             unsafe free = kept.load(as: UnsafeMutableRawPointer?.self)
@@ -47,7 +68,7 @@
 
     fileprivate mutating func giveBack(_ block: UnsafeMutableRawPointer) {
         usedCount -= 1
-        guard freeCount < Self.keptFree else { return unsafe block.deallocate() }
+        guard usedCount + freeCount < kept else { return unsafe block.deallocate() }
         unsafe block.storeBytes(of: free, as: UnsafeMutableRawPointer?.self)
         unsafe free = block
         freeCount += 1

@@ -69,6 +69,61 @@ import Testing
         #expect(pool.usedCount == 0)
     }
 
+    // MARK: - The pool
+
+    /// Queues a message for each of so many pages, then sends all.
+    private static func deal(to pages: Int, _ pool: inout BlockPool) {
+        var queues = Array(repeating: OutputQueue(), count: pages)
+        for page in queues.indices {
+            queues[page].append(bytes(100).span, now: start, pool: &pool)
+        }
+        for page in queues.indices {
+            queues[page].remove(first: 100, now: start, pool: &pool)
+        }
+    }
+
+    @Test func asManyBlocksAreKeptAsWereInUseAtOnce() {
+        var pool = BlockPool()
+        for _ in 0..<5 {
+            Self.deal(to: 1_000, &pool)
+            #expect(pool.usedCount == 0)
+            #expect(pool.freeCount == 1_000)
+            pool.settle()
+        }
+    }
+
+    @Test func whatABurstTookIsGivenBackAtTheSecondLookAfterIt() {
+        var pool = BlockPool()
+        Self.deal(to: 1_000, &pool)
+        pool.settle()
+        Self.deal(to: 300, &pool)
+        #expect(pool.freeCount == 1_000)
+        pool.settle()
+        #expect(pool.freeCount == 300)
+        pool.settle()
+        #expect(pool.freeCount == BlockPool.leastKept)
+    }
+
+    @Test func fewBlocksAreKeptForGood() {
+        var pool = BlockPool()
+        Self.deal(to: 20, &pool)
+        for _ in 0..<3 { pool.settle() }
+        #expect(pool.freeCount == 20)
+    }
+
+    @Test func blocksInUseAreNoneOfThoseGivenBack() {
+        var pool = BlockPool()
+        var queue = OutputQueue()
+        queue.append(Self.bytes(2_000_000).span, now: Self.start, pool: &pool)
+        let used = pool.usedCount
+        Self.deal(to: 1_000, &pool)
+        for _ in 0..<3 { pool.settle() }
+        #expect(pool.usedCount == used && pool.freeCount == 0)
+        #expect(queue.copyBytes() == Self.bytes(2_000_000))
+        queue.clear(&pool)
+        #expect(pool.usedCount == 0)
+    }
+
     @Test func theAgeIsThatOfTheOldestByteAndNeverMore() {
         var pool = BlockPool()
         var queue = OutputQueue()
