@@ -225,7 +225,27 @@ import Glibc
     }
 
     mutating func send(_ descriptor: Descriptor, _ queue: OutputQueue) -> SendOutcome {
-        unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: Self.vectorLimit) { vector in
+        while true {
+            let sent = write(queue, to: descriptor)
+            if sent >= 0 { return .sent(sent) }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return .sent(0)
+            case EBADF: preconditionFailure("a closed descriptor was written")
+            default: return .failed(.last)
+            }
+        }
+    }
+
+    /// One block, as nearly always, goes without a list of blocks, which the kernel would have to read.
+    private func write(_ queue: OutputQueue, to descriptor: Descriptor) -> Int {
+        let flags = Int32(MSG_NOSIGNAL)
+        if let block = unsafe queue.onlyBlock {
+            return unsafe Glibc.send(descriptor, block.baseAddress, block.count, flags)
+        }
+        return unsafe withUnsafeTemporaryAllocation(
+            of: iovec.self, capacity: Self.vectorLimit
+        ) { vector in
             var count = 0
             unsafe queue.forEachBlock { block in
                 unsafe vector[count] = unsafe iovec(
@@ -237,16 +257,7 @@ import Glibc
             var message = unsafe msghdr()
             unsafe message.msg_iov = vector.baseAddress
             unsafe message.msg_iovlen = count
-            while true {
-                let sent = unsafe sendmsg(descriptor, &message, Int32(MSG_NOSIGNAL))
-                if sent >= 0 { return .sent(sent) }
-                switch errno {
-                case EINTR: continue
-                case EAGAIN: return .sent(0)
-                case EBADF: preconditionFailure("a closed descriptor was written")
-                default: return .failed(.last)
-                }
-            }
+            return unsafe sendmsg(descriptor, &message, flags)
         }
     }
 

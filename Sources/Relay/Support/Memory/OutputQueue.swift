@@ -216,6 +216,14 @@
         }
     }
 
+    /// The waiting bytes, where they are all in one block; nil where they are in more, or there are none.
+    var onlyBlock: UnsafeRawBufferPointer? {
+        guard let head = unsafe head, unsafe head == tail else { return nil }
+        return unsafe UnsafeRawBufferPointer(
+            start: head + BlockPool.headerSize + Int(headOffset),
+            count: Int(tailCount) - Int(headOffset))
+    }
+
     /// A copy of the waiting bytes, for tests and the simulated network.
     func copyBytes() -> [UInt8] {
         var copy: [UInt8] = []

@@ -69,6 +69,23 @@ import Testing
         #expect(pool.usedCount == 0)
     }
 
+    @Test func theOnlyBlockIsWhatWaitsInIt() {
+        var pool = BlockPool()
+        var queue = OutputQueue()
+        func only() -> [UInt8]? { unsafe queue.onlyBlock.map { unsafe Array($0) } }
+        #expect(only() == nil)
+        queue.append(Self.bytes(100).span, now: Self.start, pool: &pool)
+        #expect(only() == Self.bytes(100))
+        queue.remove(first: 40, now: Self.start, pool: &pool)
+        #expect(only() == Array(Self.bytes(100)[40...]))
+        queue.append(Self.bytes(5_000).span, now: Self.start, pool: &pool)
+        #expect(only() == nil)
+        queue.remove(first: 5_000, now: Self.start, pool: &pool)
+        #expect(only() == queue.copyBytes() && queue.count == 60)
+        queue.remove(first: 60, now: Self.start, pool: &pool)
+        #expect(only() == nil)
+    }
+
     // MARK: - The pool
 
     /// Queues a message for each of so many pages, then sends all.
