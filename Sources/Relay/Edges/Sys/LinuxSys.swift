@@ -9,6 +9,8 @@ import Glibc
     private static let eventLimit = 256
     /// Most pieces of a queue handed to the kernel in one write.
     private static let vectorLimit = 64
+    /// Random numbers taken from the kernel at once: 256 bytes, which always come whole (getrandom(2)).
+    private static let randomCount = 32
     /// Connections that the kernel completes ahead of `accept`.
     private static let backlog: Int32 = 4096
 
@@ -25,6 +27,7 @@ import Glibc
     /// What other threads have for the loop.
     private let inbox: Inbox
     private var kernelEvents: [epoll_event]
+    private var randoms: [UInt64] = []
     /// Who may connect to Unix sockets that are listened on.
     private let socketMode: SocketMode?
     /// The files of the Unix sockets that are listened on.
@@ -97,13 +100,23 @@ import Glibc
     }
 
     mutating func random() -> UInt64 {
-        var value: UInt64 = 0
-        let size = MemoryLayout<UInt64>.size
-        while true {
-            let count = unsafe getrandom(&value, size, 0)
-            if count == size { return value }
-            precondition(count >= 0 && errno == EINTR || count >= 0, "getrandom failed")
+        if randoms.isEmpty { drawRandoms() }
+        return randoms.removeLast()
+    }
+
+    /// Asks the kernel for many numbers at once: each connection takes one.
+    private mutating func drawRandoms() {
+        let drawn = unsafe withUnsafeTemporaryAllocation(
+            of: UInt64.self, capacity: Self.randomCount
+        ) {
+            let size = Self.randomCount * MemoryLayout<UInt64>.size
+            while true {
+                let count = unsafe getrandom($0.baseAddress, size, 0)
+                if count == size { return unsafe Array($0) }
+                precondition(count < 0 && errno == EINTR, "getrandom failed")
+            }
         }
+        randoms = drawn
     }
 
     // MARK: - Sockets

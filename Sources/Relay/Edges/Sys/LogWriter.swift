@@ -5,14 +5,21 @@ import Synchronization
 /// Writes lines from a thread of its own: the log's to standard output, the trace's elsewhere.
 ///
 /// A terminal or a pipe that takes nothing must not stop the event loop: lines wait in a bounded
-/// queue, and past the bound they are dropped and counted.
+/// queue, and past the bound they are dropped and counted. The first line of a quiet time is written at
+/// once; those that follow soon are written together, so that thousands of pages that come at once do
+/// not wake the thread for each.
 final class LogWriter: LogSink {
     /// Bytes of lines of the log that may wait (1 MiB).
     static let capacity = 1 << 20
 
+    /// How long the thread rests after it has written, while lines gather: 5 ms.
+    private static let rest: Int32 = 5
+
     private struct State {
         var queue: LineQueue
         var isWriting = false
+        /// Whether the thread will look for lines by itself.
+        var isResting = false
         var isRunning = false
     }
 
@@ -38,15 +45,17 @@ final class LogWriter: LogSink {
     var dropped: UInt64 { state.withLock { $0.queue.dropped } }
 
     func write(_ line: [UInt8]) {
-        // The thread takes all that waits, so that only the first line has to wake it.
-        let outcome: LineQueue.Outcome? = state.withLock { state in
-            state.isRunning ? state.queue.append(line) : nil
+        let (outcome, wakes): (LineQueue.Outcome?, Bool) = state.withLock { state in
+            guard state.isRunning else { return (nil, false) }
+            let wasHalfFull = state.queue.isHalfFull
+            let outcome = state.queue.append(line)
+            // The thread takes all that waits, so that only the first line has to wake it, and none while
+            // it rests, unless there is more than can wait for long.
+            let isFirst = outcome == .first && !state.isResting
+            return (outcome, isFirst || state.queue.isHalfFull && !wasHalfFull)
         }
-        switch outcome {
-        case .first: _ = eventfd_write(wakeUp, 1)
-        case .queued, .dropped: break
-        case nil: _ = output.withLock { $0.write(line) }
-        }
+        if wakes { _ = eventfd_write(wakeUp, 1) }
+        if outcome == nil { _ = output.withLock { $0.write(line) } }
     }
 
     /// Waits until what is pending is written, at most `limit`; for the end of the process.
@@ -63,18 +72,29 @@ final class LogWriter: LogSink {
 
     private func run() {
         while true {
-            var count: eventfd_t = 0
-            _ = unsafe eventfd_read(wakeUp, &count)
+            awaitLines()
             let batch = state.withLock { state in
                 let batch = state.queue.takeAll()
                 state.isWriting = !batch.isEmpty
+                state.isResting = !batch.isEmpty
                 return batch
             }
+            guard !batch.isEmpty else { continue }
             let lost = output.withLock { $0.write(batch) }
             state.withLock { state in
                 state.queue.addDropped(lost)
                 state.isWriting = false
             }
         }
+    }
+
+    /// Waits to be woken; while it rests no longer than that.
+    private func awaitLines() {
+        if state.withLock({ $0.isResting }) {
+            var waiting = pollfd(fd: wakeUp, events: Int16(POLLIN), revents: 0)
+            guard unsafe poll(&waiting, 1, Self.rest) > 0 else { return }
+        }
+        var count: eventfd_t = 0
+        _ = unsafe eventfd_read(wakeUp, &count)
     }
 }

@@ -40,7 +40,7 @@ public struct JSONLogHandler: LogHandler {
 
     /// Writes one event.
     public func log(event: LogEvent) {
-        var line = JSONText()
+        var line = JSONText(capacity: Self.usualLength)
         line.open("{")
         line.member("time", Timestamp(nanosecondsSinceEpoch: now()).description)
         line.member("level", JSONLogHandler.word(for: event.level))
@@ -51,7 +51,8 @@ public struct JSONLogHandler: LogHandler {
             line.append(value)
         }
         line.close("}")
-        sink.write(line.bytes + [UInt8(ascii: "\n")])
+        line.endLine()
+        sink.write(line.bytes)
     }
 
     private func collected(_ event: LogEvent) -> Logger.Metadata {
@@ -62,6 +63,7 @@ public struct JSONLogHandler: LogHandler {
         return all
     }
 
+    private static let usualLength = 256
     private static let reserved: Set<String> = ["time", "level", "msg", "component"]
 
     private static func word(for level: Logger.Level) -> String {

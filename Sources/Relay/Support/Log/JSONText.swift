@@ -3,6 +3,12 @@ struct JSONText {
     private(set) var bytes: [UInt8] = []
     private var needsComma = false
 
+    /// Begins a text; `capacity` says how many bytes it may well have.
+    init(capacity: Int = 0) { bytes.reserveCapacity(capacity) }
+
+    /// Ends the text with a line feed.
+    mutating func endLine() { bytes.append(UInt8(ascii: "\n")) }
+
     /// Begins an object or an array.
     mutating func open(_ bracket: Unicode.Scalar) {
         bytes.append(UInt8(ascii: bracket))
@@ -45,6 +51,20 @@ struct JSONText {
     /// and U+2028 and U+2029, at which some readers of logs end a line.
     mutating func string(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
+        if text.utf8.allSatisfy(Self.standsForItself) {
+            raw(text)
+        } else {
+            escaped(text)
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Whether the byte is a printable ASCII character that is not escaped.
+    private static func standsForItself(_ byte: UInt8) -> Bool {
+        byte >= 0x20 && byte < 0x7F && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+    }
+
+    private mutating func escaped(_ text: String) {
         for scalar in text.unicodeScalars {
             switch scalar {
             case "\"": raw("\\\"")
@@ -59,6 +79,5 @@ struct JSONText {
                 bytes.append(contentsOf: String(scalar).utf8)
             }
         }
-        bytes.append(UInt8(ascii: "\""))
     }
 }

@@ -26,6 +26,9 @@ struct LineQueue: Sendable {
 
     var isEmpty: Bool { pending.isEmpty }
 
+    /// Whether half of what may wait does.
+    var isHalfFull: Bool { pending.count >= capacity / 2 }
+
     /// Takes a line with its newline, or drops it.
     mutating func append(_ line: [UInt8]) -> Outcome {
         let isFirst = pending.isEmpty
