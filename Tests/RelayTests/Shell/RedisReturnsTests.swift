@@ -37,6 +37,25 @@ import Testing
         #expect(Set(waits).count > 20)
     }
 
+    @Test func theProbeDoesNotWaitBehindTheLinksThatDial() {
+        let daemon = SimulatedDaemon {
+            $0.redisMaxRetries = 0
+            $0.redisDialRate = 20
+            $0.pongTimeout = .seconds(1_000)
+        }
+        for number in 0..<100 {
+            _ = daemon.open("/run:\(number)")
+            daemon.advance(.milliseconds(50))
+        }
+        Self.goAway(daemon)
+        // A hundred links have waited for their first retry, and want to dial 20 a second.
+        daemon.advance(.seconds(3) + .milliseconds(100))
+        daemon.world.dialPolicy = .accept
+        daemon.advance(Self.ask + .milliseconds(60))
+        #expect(daemon.relay.unreadiness.isEmpty)
+        #expect(daemon.redis.subscribers.count < 20)
+    }
+
     @Test func aProbeWhosePasswordIsRefusedAsksByTheBackOff() {
         let daemon = SimulatedDaemon { $0.redis.password = Secret("hunter2") }
         daemon.redis.errors = ["HELLO": "WRONGPASS invalid username-password pair"]

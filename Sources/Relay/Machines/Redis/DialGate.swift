@@ -5,7 +5,7 @@ import DequeModule
 ///
 /// When Redis comes back after an outage every link dials again at about the same time; the gate
 /// lets them through one after the other, first come, first served, whichever event loop they are
-/// of. A loop takes its own links only, since it alone knows whether they still want to dial; one
+/// of; only those that ask on behalf of all, few as they are, come before the others. A loop takes its own links only, since it alone knows whether they still want to dial; one
 /// whose turn it is with another loop's link waits until that loop is told.
 struct DialGate {
     /// A link in the queue, with its place among those of all loops.
@@ -32,10 +32,14 @@ struct DialGate {
         waiting = Array(repeating: Deque(), count: loops)
     }
 
-    /// Puts a link in the queue.
-    mutating func enqueue(_ link: SlotID, of loop: Int = 0) {
+    /// Puts a link in the queue: at its end, or ahead of all.
+    mutating func enqueue(_ link: SlotID, of loop: Int = 0, isAhead: Bool = false) {
         places += 1
-        waiting[loop].append(Ticket(place: places, link: link))
+        if isAhead {
+            waiting[loop].prepend(Ticket(place: 0, link: link))
+        } else {
+            waiting[loop].append(Ticket(place: places, link: link))
+        }
     }
 
     /// Takes the loop's next link that may dial now; nil when none waits or none may.

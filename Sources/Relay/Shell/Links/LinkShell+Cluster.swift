@@ -12,10 +12,11 @@ extension LinkShell where S: ~Copyable {
         return entries[id].node
     }
 
-    /// Puts a link into the queue of the dial gate.
+    /// Puts a link into the queue of the dial gate. One that asks for all does not wait behind thousands
+    /// that dial a server which is not there.
     mutating func enqueue(_ id: SlotID, _ context: borrowing LoopContext<S>) {
         if context.isCluster { entries[id].machine.node = node(for: id) }
-        gate.enqueue(id)
+        gate.enqueue(id, isAhead: entries[id].machine.isProbe)
     }
 
     /// The nodes of a cluster that a link dials until one answers.

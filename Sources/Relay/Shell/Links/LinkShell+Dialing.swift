@@ -16,7 +16,10 @@ extension LinkShell where S: ~Copyable {
                 guard entries.contains(link), entries[link].machine.state == .waiting else {
                     return false
                 }
-                return entries[link].node.map { cluster.dials.admits(link, to: $0) } ?? true
+                guard !entries[link].machine.isProbe, let node = entries[link].node else {
+                    return true
+                }
+                return cluster.dials.admits(link, to: node)
             })
         {
             refreshAccess(&context)

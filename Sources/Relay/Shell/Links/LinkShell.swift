@@ -252,7 +252,7 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
         context.log.redis.debug(
             "redis link is made again before it is needed", metadata: metadata(of: id))
         disconnect(id, reset: true, &context)
-        gate.enqueue(id)
+        gate.enqueue(id, isAhead: entries[id].machine.isProbe)
         arm(id, &context)
     }
 

@@ -17,10 +17,10 @@ struct LoopGate: ~Copyable {
         self.place = place
     }
 
-    /// Puts a link in the queue.
-    mutating func enqueue(_ link: SlotID) {
+    /// Puts a link in the queue: at its end, or ahead of all.
+    mutating func enqueue(_ link: SlotID, isAhead: Bool = false) {
         isWaiting = true
-        place.share.gate.withLock { $0.enqueue(link, of: place.index) }
+        place.share.gate.withLock { $0.enqueue(link, of: place.index, isAhead: isAhead) }
     }
 
     /// Takes the next link that may dial now; nil when none waits or none may.

@@ -33,6 +33,15 @@ import Testing
         #expect(gate.next(of: 0, now: Self.now) { _ in true } == Self.link(2))
     }
 
+    @Test func whoAsksForAllComesBeforeTheOthersOfAllLoops() {
+        var gate = DialGate(concurrency: 10, ratePerSecond: 1_000, loops: 2)
+        for number in 0..<4 { gate.enqueue(Self.link(UInt32(number)), of: number % 2) }
+        gate.enqueue(Self.link(8), of: 1, isAhead: true)
+        gate.enqueue(Self.link(9), of: 0, isAhead: true)
+        #expect(gate.first() == 0)
+        #expect(Self.takeAll(&gate, loops: [0, 1]) == [[9, 0, 2], [8, 1, 3]])
+    }
+
     @Test func theDialsInFlightAreThoseOfTheProcess() {
         var gate = DialGate(concurrency: 3, ratePerSecond: 1_000, loops: 2)
         for number in 0..<8 { gate.enqueue(Self.link(UInt32(number)), of: number % 2) }
