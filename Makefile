@@ -51,10 +51,11 @@ test-pages:
 	@echo "Running the tests of Clients/js."
 	@Scripts/quietly '^# (tests|pass|fail)|not ok' node --test --test-reporter=tap Tests/Pages/*.test.mjs
 
+# Most of the time is waiting, so that two files at a time take half as long.
 test-integration: release load-tool test-tools
 	@echo "Running the integration tests against $(RELEASE)."
 	@STATUS2_BINARY=$(CURDIR)/$(RELEASE) PYTHONDONTWRITEBYTECODE=1 \
-		.venv/bin/python -m pytest -q -rs -p no:cacheprovider Tests/Integration
+		.venv/bin/python -m pytest -q -rs -p no:cacheprovider -n 2 --dist loadfile Tests/Integration
 
 CHAOS = STATUS2_BINARY=$(CURDIR)/$(RELEASE) PYTHONDONTWRITEBYTECODE=1 \
 	.venv/bin/python -m pytest -rs Tests/Chaos
