@@ -5,8 +5,9 @@ import DequeModule
 ///
 /// When Redis comes back after an outage every link dials again at about the same time; the gate
 /// lets them through one after the other, first come, first served, whichever event loop they are
-/// of; only those that ask on behalf of all, few as they are, come before the others. A loop takes its own links only, since it alone knows whether they still want to dial; one
-/// whose turn it is with another loop's link waits until that loop is told.
+/// of; only those that ask on behalf of all, few as they are, come before the others. A loop takes
+/// its own links only, since it alone knows whether they still want to dial; one whose turn it is
+/// with another loop's link waits until that loop is told.
 struct DialGate {
     /// A link in the queue, with its place among those of all loops.
     private struct Ticket {
