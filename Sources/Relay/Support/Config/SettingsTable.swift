@@ -112,7 +112,7 @@ public enum SettingsTable {
             "connections taken per second; 0 = no limit"),
         SettingRow(
             "STATUS_MAX_MESSAGE_RATE", \.maxMessageRate, .integer(in: 0...1_000_000),
-            "messages and pings from one browser per second; 0 = no limit"),
+            "messages, pings and pongs from one browser per second; 0 = no limit"),
     ]
 
     private static let operation: [SettingRow] = [

@@ -63,7 +63,9 @@ import Foundation
         unsafe X509_gmtime_adj(X509_getm_notAfter(certificate), seconds.upperBound)
         unsafe X509_set_pubkey(certificate, key)
         let subject = unsafe X509_get_subject_name(certificate)
-        unsafe X509_NAME_add_entry_by_txt(subject, "CN", 0x1001, Array(name.utf8), -1, -1, 0)
+        let text = Array(name.utf8)
+        unsafe X509_NAME_add_entry_by_txt(
+            subject, "CN", 0x1001, text, Int32(text.count), -1, 0)
         let signer = unsafe issuer?.certificate ?? certificate
         unsafe X509_set_issuer_name(certificate, X509_get_subject_name(signer))
         unsafe extend(certificate)
