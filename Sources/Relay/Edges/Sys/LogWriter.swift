@@ -12,8 +12,8 @@ final class LogWriter: LogSink {
     /// Bytes of lines of the log that may wait (1 MiB).
     static let capacity = 1 << 20
 
-    /// How long the thread rests after it has written, while lines gather: 5 ms.
-    private static let rest: Int32 = 5
+    /// How long the thread rests after it has written, while lines gather: 2 ms.
+    private static let rest: Int32 = 2
 
     private struct State {
         var queue: LineQueue
