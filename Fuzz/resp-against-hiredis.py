@@ -77,7 +77,8 @@ def damaged(rng, wire):
 
 
 def theirs(wire):
-    """What hiredis makes of the stream: values, and whether it found it malformed."""
+    """What hiredis makes of the stream: values, and whether it found it malformed; None where it has
+    come to a value that Python cannot hold, such as a map whose key is an array."""
     more = object()
     reader = hiredis.Reader(notEnoughData=more)
     reader.feed(wire)
@@ -87,6 +88,10 @@ def theirs(wire):
             got = reader.gets()
         except hiredis.ProtocolError:
             return values, True
+        except TypeError as error:
+            if "unhashable" not in str(error):
+                raise
+            return values, None
         if got is more:
             return values, False
         values.append(plain(got))
@@ -137,6 +142,9 @@ def difference(mine, other, damage):
     if values[:KNOWN] != others[:KNOWN]:
         index = next(n for n in range(KNOWN) if values[n:n + 1] != others[n:n + 1])
         return f"value {index}: {values[index:index + 1]} and {others[index:index + 1]}"
+    if is_other_refused is None:
+        # A damaged count can make an array the key of a map.
+        return None if others == values[:len(others)] else f"{values[-3:]} and {others[-3:]}"
     if refused:
         # Before the place that status2 refuses there is nothing that hiredis reads otherwise.
         return None if values == others[:len(values)] else f"{values[-3:]} and {others[-3:]}"
