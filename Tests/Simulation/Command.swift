@@ -13,8 +13,8 @@ enum Command {
 
     static func run(_ arguments: [String]) {
         var options = Options(arguments)
-        if let worker = options.take("--worker") {
-            Worker.run(first: UInt64(worker) ?? 0, &options)
+        if options.has("--worker") {
+            Worker.run()
         } else if let count = options.take("--seeds").flatMap({ UInt64($0) }) {
             Fleet(count: count, &options).run()
         } else if let pages = options.take("--production").flatMap({ Int($0) }) {

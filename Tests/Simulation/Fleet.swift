@@ -1,30 +1,12 @@
 import Foundation
 import Simulation
-
-/// One of the processes that run seeds: every so many of them, a line for each.
-enum Worker {
-    static func run(first: UInt64, _ options: inout Options) {
-        let step = options.take("--step").flatMap { UInt64($0) } ?? 1
-        let end = options.take("--end").flatMap { UInt64($0) } ?? first + 1
-        var seed = first
-        while seed < end {
-            say("begin \(seed)")
-            let result = Simulator.run(seed)
-            let pairs = result.pairs.map { String($0, radix: 16) }.joined(separator: ",")
-            say(
-                "end \(seed) \(result.milliseconds) \(result.events)"
-                    + " \(String(result.hash, radix: 16)) \(pairs) \(result.violation ?? "")")
-            seed += step
-        }
-    }
-
-    private static func say(_ line: String) {
-        FileHandle.standardOutput.write(Data((line + "\n").utf8))
-    }
-}
+import Synchronization
 
 /// Many seeds in parallel processes, with one line of progress.
-final class Fleet {
+///
+/// A process gets its next seed when it has run the last one, so that none waits for another's long
+/// worlds; one that a world has ended is replaced, and the seeds behind that one are run all the same.
+final class Fleet: Sendable {
     private let first: UInt64
     private let count: UInt64
     private let jobs: Int
@@ -35,12 +17,23 @@ final class Fleet {
     private let shrinks: Bool
     private let hashes: String?
     private let begun = Date()
-    private var done: UInt64 = 0
-    private var milliseconds: Int64 = 0
-    private var events: UInt64 = 0
-    private var pairs = [UInt64](repeating: 0, count: Simulator.faultCount)
-    private var failures: [(seed: UInt64, text: String)] = []
-    private var lines: [String] = []
+    private let progress = Mutex(Progress())
+
+    private struct Progress {
+        /// Seeds that workers have been given.
+        var dealt: UInt64 = 0
+        var done: UInt64 = 0
+        /// Whether no more seeds are to be run.
+        var isOver = false
+        /// The processes that are at work.
+        var workers: Set<Int32> = []
+        var milliseconds: Int64 = 0
+        var events: UInt64 = 0
+        var pairs = [UInt64](repeating: 0, count: Simulator.faultCount)
+        var failures: [(seed: UInt64, text: String)] = []
+        var hashes: [(seed: UInt64, hash: String)] = []
+        var shown = Date.distantPast
+    }
 
     init(count: UInt64, _ options: inout Options) {
         self.count = count
@@ -54,103 +47,105 @@ final class Fleet {
     }
 
     func run() {
-        let workers = (0..<jobs).map { start($0) }
-        var buffers = workers.map { _ in Data() }
-        var present = workers.map { _ in UInt64?.none }
-        var open = Set(workers.indices)
-        var shown = Date.distantPast
-        while !open.isEmpty {
-            for index in open.sorted() {
-                let data = workers[index].pipe.fileHandleForReading.availableData
-                if data.isEmpty {
-                    open.remove(index)
-                    workers[index].process.waitUntilExit()
-                    noteEnd(of: workers[index].process, during: present[index])
-                    continue
-                }
-                buffers[index] += data
-                while let end = buffers[index].firstIndex(of: 10) {
-                    let line = String(decoding: buffers[index][..<end], as: UTF8.self)
-                    buffers[index].removeSubrange(...end)
-                    present[index] = take(line)
-                }
-            }
-            if isatty(1) == 1, Date().timeIntervalSince(shown) > 1 {
-                shown = Date()
-                show()
-            }
-            if !failures.isEmpty, !keepsGoing {
-                for index in open { workers[index].process.terminate() }
-                break
+        // A worker that has ended is told by the end of what it writes.
+        signal(SIGPIPE, SIG_IGN)
+        let group = DispatchGroup()
+        for _ in 0..<jobs {
+            group.enter()
+            Thread.detachNewThread {
+                self.work()
+                group.leave()
             }
         }
-        show()
+        group.wait()
+        progress.withLock { show($0) }
         print("")
         finish()
     }
 
-    private func start(_ index: Int) -> (process: Process, pipe: Pipe) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
-        process.arguments = [
-            "--worker", "\(first + UInt64(index))", "--step", "\(jobs)", "--end",
-            "\(first + count)",
-        ]
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        do {
-            try process.run()
-        } catch {
-            print("cannot start a worker: \(error)")
-            exit(2)
+    /// One process after the other, as long as there are seeds.
+    private func work() {
+        while progress.withLock({ $0.dealt < count && !$0.isOver }) {
+            let worker = WorkerProcess()
+            _ = progress.withLock { $0.workers.insert(worker.id) }
+            while let seed = deal() {
+                guard let outcome = worker.run(seed) else {
+                    noteEnd(worker.end(), during: seed)
+                    break
+                }
+                note(outcome, of: seed)
+            }
+            _ = progress.withLock { $0.workers.remove(worker.id) }
+            worker.end()
         }
-        return (process, pipe)
     }
 
-    /// Takes a worker's line; returns the seed that it runs now.
-    private func take(_ line: String) -> UInt64? {
-        let words = line.split(separator: " ", maxSplits: 6, omittingEmptySubsequences: false)
-        guard words.count > 1, let seed = UInt64(words[1]) else { return nil }
-        guard words[0] == "end", words.count == 7 else { return seed }
-        done += 1
-        milliseconds += Int64(words[2]) ?? 0
-        events += UInt64(words[3]) ?? 0
-        if hashes != nil { lines.append("\(seed) \(words[4])") }
-        for (index, set) in words[5].split(separator: ",").enumerated() where index < pairs.count {
-            pairs[index] |= UInt64(set, radix: 16) ?? 0
+    /// The next seed that nobody has been given.
+    private func deal() -> UInt64? {
+        progress.withLock { progress in
+            guard progress.dealt < count, !progress.isOver else { return nil }
+            defer { progress.dealt += 1 }
+            return first + progress.dealt
         }
-        if !words[6].isEmpty { failures.append((seed, String(words[6]))) }
-        return nil
     }
 
-    private func noteEnd(of process: Process, during seed: UInt64?) {
-        guard let seed else { return }
-        failures.append((seed, "the process ended with status \(process.terminationStatus)"))
+    private func note(_ outcome: WorldOutcome, of seed: UInt64) {
+        progress.withLock { progress in
+            progress.done += 1
+            progress.milliseconds += outcome.milliseconds
+            progress.events += outcome.events
+            if hashes != nil { progress.hashes.append((seed, outcome.hash)) }
+            for (index, set) in outcome.pairs.enumerated() where index < progress.pairs.count {
+                progress.pairs[index] |= set
+            }
+            if let violation = outcome.violation { fail(seed, violation, &progress) }
+            if isatty(1) == 1, Date().timeIntervalSince(progress.shown) > 1 {
+                progress.shown = Date()
+                show(progress)
+            }
+        }
     }
 
-    private func show() {
+    private func noteEnd(_ status: Int32, during seed: UInt64) {
+        progress.withLock { progress in
+            // Those that were at work when another one's world failed have been ended for it.
+            guard !progress.isOver else { return }
+            fail(seed, "the process ended with status \(status)", &progress)
+        }
+    }
+
+    private func fail(_ seed: UInt64, _ text: String, _ progress: inout Progress) {
+        progress.failures.append((seed, text))
+        guard !keepsGoing, !progress.isOver else { return }
+        progress.isOver = true
+        for worker in progress.workers { kill(worker, SIGTERM) }
+    }
+
+    private func show(_ progress: Progress) {
         let wall = max(0.001, Date().timeIntervalSince(begun))
-        let hours = Double(milliseconds) / 3_600_000
-        let reached = pairs.reduce(0) { $0 + $1.nonzeroBitCount }
+        let hours = Double(progress.milliseconds) / 3_600_000
+        let reached = progress.pairs.reduce(0) { $0 + $1.nonzeroBitCount }
         let text = String(
             format: "%llu of %llu seeds, %.1f h simulated, %.1f h/s, %.0f events/s,"
-                + " %d of %d fault pairs, %d failures", done, count, hours, hours / wall,
-            Double(events) / wall, reached, pairs.count * pairs.count, failures.count)
+                + " %d of %d fault pairs, %d failures", progress.done, count, hours, hours / wall,
+            Double(progress.events) / wall, reached, progress.pairs.count * progress.pairs.count,
+            progress.failures.count)
         FileHandle.standardOutput.write(Data((isatty(1) == 1 ? "\r\(text)" : text).utf8))
     }
 
     private func finish() {
+        let end = progress.withLock { $0 }
         if let hashes {
-            let text = lines.sorted { $0.count != $1.count ? $0.count < $1.count : $0 < $1 }
-            try? (text.joined(separator: "\n") + "\n").write(
-                toFile: hashes, atomically: true, encoding: .utf8)
+            let lines = end.hashes.sorted { $0.seed < $1.seed }.map { "\($0.seed) \($0.hash)\n" }
+            try? lines.joined().write(toFile: hashes, atomically: true, encoding: .utf8)
         }
-        guard !failures.isEmpty else { return }
-        for failure in failures.sorted(by: { $0.seed < $1.seed }).prefix(20) {
+        let failures = end.failures.sorted { $0.seed < $1.seed }
+        guard let least = failures.first else { return }
+        for failure in failures.prefix(20) {
             print("seed \(failure.seed): \(failure.text)")
             print("  again: Scripts/simulate --seed \(failure.seed) --shrink")
         }
-        if shrinks, let seed = failures.map(\.seed).min() { showSmaller(seed) }
+        if shrinks { showSmaller(least.seed) }
         exit(1)
     }
 
