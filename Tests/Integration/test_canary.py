@@ -30,6 +30,16 @@ def test_messages_come_back_and_are_measured(start_daemon, redis, open_page, cha
     assert not daemon.log_lines("canary lost: what is published does not come back")
 
 
+def test_it_opens_its_page_when_redis_has_answered(start_daemon, start_redis):
+    redis = start_redis()
+    redis.stop()
+    daemon = start_daemon(redis, ready=False, STATUS_REDIS_RETRY_BASE="100ms", **CANARY)
+    daemon.wait_for_log("redis unavailable, retrying")
+    redis.start()
+    wait_until(lambda: _family(daemon, "latency_seconds_count") > 0, "a message", 30)
+    assert not daemon.log_lines("request refused")
+
+
 def test_a_unix_socket_is_flown_through_too(start_daemon, redis, tmp_path):
     daemon = start_daemon(
         redis, ready=False, STATUS_LISTEN_ADDR=f"unix:{tmp_path}/s", STATUS_LOG_LEVEL="debug",

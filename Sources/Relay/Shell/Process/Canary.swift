@@ -21,6 +21,7 @@ final class Canary: Sendable {
     static let missLimit = 2
 
     private let state = Mutex(Findings())
+    private let started = Atomic(false)
     private let stopped = Atomic(false)
 
     /// What has been found so far.
@@ -28,6 +29,12 @@ final class Canary: Sendable {
 
     /// Whether messages do not come back at present.
     var isLost: Bool { findings.isLost }
+
+    /// Whether Redis has answered: before that no page is let in, this one's neither.
+    var isStarted: Bool { started.load(ordering: .relaxed) }
+
+    /// Lets the canary fly.
+    func start() { started.store(true, ordering: .relaxed) }
 
     /// Whether the daemon is on its way down, and the canary with it.
     var isStopped: Bool { stopped.load(ordering: .relaxed) }

@@ -11,6 +11,8 @@ struct CanaryFlight: Sendable {
     static let patience = Nanoseconds.seconds(5)
     /// The wait before connections are made again.
     private static let pause = Nanoseconds.seconds(1)
+    /// The wait before it is asked again whether the daemon lets pages in.
+    private static let startPause = Nanoseconds.milliseconds(50)
 
     let canary: Canary
     /// Where the daemon listens.
@@ -43,8 +45,11 @@ struct CanaryFlight: Sendable {
         case elsewhere(String)
     }
 
-    /// Flies until it is stopped.
+    /// Flies from when the daemon lets pages in until it is stopped.
     func run() {
+        while !canary.isStarted, !canary.isStopped {
+            BootClock.wait(until: BootClock.now() + Self.startPause)
+        }
         while !canary.isStopped {
             do throws(Fault) {
                 try fly()
