@@ -10,6 +10,7 @@ import tarfile
 import pytest
 
 from conftest import REPOSITORY, missing
+from deploy.documents import dead_links
 
 SETTING = re.compile(r"^STATUS_\w+", re.MULTILINE)
 
@@ -59,6 +60,12 @@ def test_the_program_holds_the_swift_runtime_and_needs_five_libraries(unpacked):
     assert {name for name in needed if not name.startswith("ld-linux")} == {
         "libssl", "libcrypto", "libm", "libstdc++", "libgcc_s", "libc"}
     assert "no symbols" in _run("nm", unpacked / "bin/status2").stderr
+
+
+def test_its_documents_lead_to_nothing_that_it_does_not_hold(unpacked):
+    documents = sorted((unpacked / "share/doc/status2").rglob("*.md"))
+    assert {path.name for path in documents} >= {"README.md", "CHANGELOG.md", "deployment.md", "runbook.md"}
+    assert {str(path): dead_links(path) for path in documents if dead_links(path)} == {}
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from conftest import REPOSITORY
+from deploy.documents import dead_links
 
 DOCUMENTS = sorted(
     REPOSITORY / name for name in subprocess.run(
@@ -18,24 +19,9 @@ each_document = pytest.mark.parametrize(
     "path", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 
 
-def _anchors(path):
-    """What GitHub makes of the headings."""
-    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
-    return {
-        re.sub(r"[^\w\- ]", "", heading.replace("`", "").lower()).replace(" ", "-")
-        for heading in headings}
-
-
 @each_document
 def test_every_link_leads_somewhere(path):
-    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
-        if re.match(r"[a-z]+:", target):
-            continue
-        name, _, anchor = target.partition("#")
-        file = path.parent / name if name else path
-        assert file.exists(), target
-        if anchor:
-            assert anchor in _anchors(file), target
+    assert dead_links(path) == []
 
 
 @each_document

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from deploy.daemon import DaemonInRoot
+from deploy.documents import dead_links
 from harness.page import Page
 from harness.waiting import free_port
 from redis import Redis as RedisClient
@@ -113,6 +114,12 @@ def test_what_belongs_to_a_package_is_there(installed):
         "/usr/share/doc/status2/copyright", "/usr/share/doc/status2/changelog.gz",
     }
     assert installed.run("dpkg", "--verify", "status2").stdout == ""
+
+
+def test_its_documents_lead_to_nothing_that_it_does_not_hold(installed):
+    documents = sorted((installed.path / "usr/share/doc/status2").rglob("*.md"))
+    assert {path.name for path in documents} >= {"README.md", "deployment.md", "runbook.md"}
+    assert {str(path): dead_links(path) for path in documents if dead_links(path)} == {}
 
 
 def test_each_of_its_libraries_is_in_a_package_that_it_depends_on(installed, package):

@@ -8,6 +8,7 @@ import pytest
 
 from conftest import REPOSITORY, missing
 from deploy.debian import RootFileSystem
+from deploy.documents import commands_behind
 from deploy.machine import CannotBoot, Machine
 from harness import daemon as daemon_module
 from harness.daemon import run_to_end
@@ -188,3 +189,18 @@ def test_a_restart_with_the_socket_refuses_nobody(machine):
     machine.run("systemctl", "restart", "--no-block", "status2.service")
     assert machine.script(HEALTH.format(count=200)) == "{200}\n"
     machine.run("systemctl", "stop", "status2.socket", "status2.service")
+
+
+@pytest.mark.root
+def test_the_archive_serves_where_it_is_installed_as_the_document_says(machine, archive):
+    machine.run("dpkg", "--purge", "status2")
+    machine.run("systemctl", "daemon-reload")
+    (machine.path / "root" / archive.name).write_bytes(archive.read_bytes())
+    commands = commands_behind("On another Linux", REPOSITORY / "docs/deployment.md")
+    assert "status2-VERSION-linux-ARCH.tar.gz" in commands
+    machine.run("sh", "-ec", "cd /root\n" + commands.replace("status2-VERSION-linux-ARCH.tar.gz", archive.name))
+    assert machine.show("FragmentPath") == "/usr/local/lib/systemd/system/status2.service"
+    machine.run("systemctl", "enable", "--now", "status2.service")
+    assert machine.show("StatusText") == "Serving 0 pages, Redis answers"
+    assert machine.script(PAGE) == "hello\n"
+    machine.run("systemctl", "stop", "status2.service")
