@@ -279,7 +279,7 @@ bench-relay: libraries
 
 bench-tools: release load-tool
 	@Scripts/require redis-server webdis nginx libnginx-mod-nchan liburing-dev libhiredis-dev libuv1-dev gcc libc6-dev \
-		python3-venv
+		golang-go golang-nhooyr-websocket-dev golang-gopkg-redis.v5-dev python3-venv
 
 build: libraries
 	@$(SWIFT) build

@@ -90,13 +90,14 @@ def tree(pid):
     return found
 
 
-def resident_bytes(pid):
-    """Proportional memory: what processes share is counted once."""
+def own_memory(pid):
+    """Bytes of a relay's own: no file's, which it has for itself only until the load tool maps the same
+    library. What its processes share is counted once."""
     total = 0
     for child in tree(pid):
         with contextlib.suppress(OSError):
             text = pathlib.Path(f"/proc/{child}/smaps_rollup").read_text()
-            total += int(re.search(r"^Pss:\s+(\d+)", text, re.M)[1]) * 1024
+            total += 1024 * sum(map(int, re.findall(r"^Pss_(?:Anon|Shmem):\s+(\d+)", text, re.M)))
     return total
 
 
@@ -141,7 +142,7 @@ def run_load(relay, case, seconds, pid, port, redis_port):
         command += ["--no-publish", "--rate", "0", "--drain", "0s",
                     "--duration", "1s" if case is CASES["storm"] else "10s"]
     command += ["--window", str(case.window)] if case.window else []
-    before = resident_bytes(pid), redis_memory(redis_port)
+    before = own_memory(pid), redis_memory(redis_port)
     idle_processor = processor_seconds(pid)
     marks = {}
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -151,7 +152,7 @@ def run_load(relay, case, seconds, pid, port, redis_port):
             if event.strip() == "begun":
                 marks[phase] = time.monotonic(), processor_seconds(pid)
                 if phase == "draining":
-                    after = resident_bytes(pid), redis_memory(redis_port)
+                    after = own_memory(pid), redis_memory(redis_port)
         text = load.stdout.read()
         status = load.wait()
     if status not in (0, 1) or "draining" not in marks:

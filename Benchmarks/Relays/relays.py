@@ -161,6 +161,19 @@ class Webdis(Relay):
         return Process("webdis", ["webdis", "webdis.json"], core, folder, port=port), port
 
 
+class Go(Relay):
+    name = "nhooyr and go-redis, Go"
+    arguments = []
+    _program = BUILD / "go-relay"
+
+    def missing(self):
+        return None if self._program.exists() else "it is not built"
+
+    def start(self, redis_port, core, folder):
+        port = free_port()
+        return Process("go", [self._program, port, redis_port], core, folder, port=port), port
+
+
 class Nchan(Relay):
     name = "nginx with nchan, C"
     prefix = "/sub"
@@ -251,6 +264,7 @@ RELAYS = {
     "dedicated": Status2("status2, dedicated"),
     "dedicated-loops": Status2("status2, dedicated, 2 loops", ["--loops"], STATUS_LOOPS="2"),
     "webdis": Webdis(),
+    "go": Go(),
     "nchan": Nchan(),
     "picows": Picows(),
     "uws": UWebSockets(),

@@ -10,6 +10,8 @@ mkdir -p .build-bench-relays
 cc -O2 -Wall -Wextra -o .build-bench-relays/floor Benchmarks/Relays/floor.c -lcrypto
 cc -O2 -Wall -Wextra -DURING -o .build-bench-relays/floor-uring Benchmarks/Relays/floor.c -lcrypto -luring
 cc -O2 -Wall -Wextra -o .build-bench-relays/subscriber Benchmarks/Relays/subscriber.c
+GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$PWD/.build-bench-relays/go-cache" \
+    go build -o .build-bench-relays/go-relay Benchmarks/Relays/go_relay.go
 # PyPI's socketify brings uWebSockets for Linux on x86-64 alone, and puts the file onto other machines too.
 rm -f .build-bench-relays/uws-relay
 uws=$(echo .venv-relays/lib/python3*/site-packages/socketify)
