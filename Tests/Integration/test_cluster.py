@@ -396,6 +396,14 @@ def test_the_doctor_looks_at_the_cluster(cluster):
     assert "a message came through Redis" in done.stdout, done.stdout
 
 
+def test_the_doctor_is_content_with_a_user_who_has_what_the_daemon_needs(cluster):
+    for node in cluster.nodes:
+        node.cli("ACL", "SETUSER", "needy", "on", ">pw", "&*", *RIGHTS.split())
+    url = cluster.url.replace("://", "://needy:pw@")
+    done = run_to_end("doctor", settings={"STATUS_REDIS_URL": url})
+    assert "NOPERM" not in done.stdout and done.returncode < 2, done.stdout
+
+
 # MARK: Two daemons behind a balancer
 
 def test_two_daemons_behind_haproxy_lose_nothing_that_one_does_not(

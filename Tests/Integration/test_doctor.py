@@ -125,6 +125,44 @@ def test_rights_that_lack_are_found(start_redis):
     assert "run:*" in checks["rights"]["text"]
 
 
+def test_a_user_without_the_doctor_s_channel_may_have_those_of_the_pages(start_redis):
+    redis = start_redis()
+    url = _user(redis, "&run*", "+@all")
+    status, checks = _examine(STATUS_REDIS_URL=url)
+    assert status == 1 and checks["rights"]["verdict"] == "warn" and "run*" in checks["rights"]["text"]
+    assert checks["delivery"]["verdict"] == "unknown"
+    redis.cli("ACL", "SETUSER", "status", "-acl")
+    status, checks = _examine(STATUS_REDIS_URL=url)
+    assert checks["rights"]["verdict"] == "unknown"
+    assert "not to status2:doctor" in checks["rights"]["text"]
+
+
+def test_only_who_shares_links_must_be_able_to_unsubscribe(start_redis):
+    redis = start_redis()
+    url = _user(redis, "&*", "+@all", "-unsubscribe")
+    _, checks = _examine(STATUS_REDIS_URL=url)
+    assert checks["rights"]["verdict"] == "ok"
+    status, checks = _examine(STATUS_REDIS_URL=url, STATUS_REDIS_SUBSCRIPTIONS="shared")
+    assert status == 2 and checks["rights"]["verdict"] == "fail"
+    assert "unsubscribe" in checks["rights"]["text"]
+
+
+def test_only_a_canary_must_be_able_to_publish(start_redis):
+    redis = start_redis()
+    url = _user(redis, "&*", "+@all", "-publish")
+    _, checks = _examine(STATUS_REDIS_URL=url)
+    assert checks["delivery"]["verdict"] == "unknown"
+    status, checks = _examine(STATUS_REDIS_URL=url, STATUS_CANARY_INTERVAL="10s")
+    assert status == 2 and checks["delivery"]["verdict"] == "fail"
+    assert "+publish" in checks["delivery"]["advice"]
+
+
+def test_a_plain_url_for_a_port_of_tls_is_told(cleanup, tmp_path):
+    redis = _tls(cleanup, tmp_path, Authority(tmp_path))
+    status, checks = _examine(STATUS_REDIS_URL=redis.url.replace("rediss://", "redis://"))
+    assert status == 2 and "rediss://" in checks["redis"]["text"] + checks["redis"]["advice"]
+
+
 # TLS
 
 def _tls(cleanup, directory, authority, **validity):

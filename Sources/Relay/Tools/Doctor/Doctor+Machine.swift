@@ -58,9 +58,11 @@ extension Doctor {
     }
 
     private mutating func examinePorts() {
-        guard case .tcp = settings.redis.address, settings.redisSubscriptions == .dedicated else {
-            note("local ports", .ok, "links to Redis take no more than a few")
-            return
+        if case .unix = settings.redis.address {
+            return note("local ports", .ok, "links to Redis take none")
+        }
+        guard settings.redisSubscriptions == .dedicated else {
+            return note("local ports", .ok, "links to Redis take no more than a few")
         }
         let range = Self.numbers(in: "/proc/sys/net/ipv4/ip_local_port_range")
         guard range.count == 2, range[1] >= range[0] else {

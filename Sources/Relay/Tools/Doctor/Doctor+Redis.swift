@@ -23,7 +23,7 @@ extension Doctor {
             try examineRights(redis)
             try examineDelivery(redis)
         } catch {
-            note("redis", .fail, "\(settings.redis): \(error)", Self.advice(for: error))
+            note("redis", .fail, "\(settings.redis): \(error)", advice(for: error))
         }
     }
 
@@ -34,8 +34,11 @@ extension Doctor {
         let pong = try redis.command(["PING"])
         let span = BootClock.now() - begun
         if pong.isError { try refuse(pong, "PING") }
-        let selected = try redis.command(["SELECT", String(settings.redis.database)])
-        if selected.isError { try refuse(selected, "SELECT") }
+        // A cluster has one database, and its user need not have the command.
+        if !settings.redis.isCluster {
+            let selected = try redis.command(["SELECT", String(settings.redis.database)])
+            if selected.isError { try refuse(selected, "SELECT") }
+        }
         let version = try Self.information(redis, "server")["redis_version"]
         note(
             "redis", .ok,
@@ -183,7 +186,7 @@ extension Doctor {
     }
 
     /// What to do about a failure to reach Redis.
-    private static func advice(for failure: LinkFailure) -> String {
+    private func advice(for failure: LinkFailure) -> String {
         switch failure {
         case .refused: "is Redis up, and is this its address? (STATUS_REDIS_URL)"
         case .nameLookup: "does the name in STATUS_REDIS_URL stand in the DNS of this machine?"
@@ -195,7 +198,8 @@ extension Doctor {
         case .badDatabase: "the number at the end of STATUS_REDIS_URL is over Redis's databases"
         case .certificate:
             "see STATUS_REDIS_TLS_CA_FILE, STATUS_REDIS_TLS_SERVER_NAME and Redis's certificate"
-        case .closedByRedis, .closedAtGreeting, .tls, .protocolError, .wrongServer:
+        case .noPermission: grant
+        case .reset, .closedByRedis, .closedAtGreeting, .tls, .protocolError, .wrongServer:
             "redis:// and rediss:// are each for a port of its own"
         case .tooManyClients: "raise maxclients of Redis"
         case .protectedMode: "set a password or protected-mode no"

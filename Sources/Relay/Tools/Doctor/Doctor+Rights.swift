@@ -2,15 +2,20 @@ import RESP
 
 // What the ACL user may do: tried, since the rights to ask for rights are rare.
 extension Doctor {
-    private var grant: String {
-        settings.redis.isCluster
-            ? "ACL SETUSER … &* +ssubscribe +sunsubscribe +subscribe +ping +hello +role +client"
-                + " +cluster|slots +cluster|info"
-            : "ACL SETUSER … &* +subscribe +unsubscribe +ping +hello +client +select"
+    /// The command that gives the daemon's user what it needs.
+    var grant: String {
+        let needed =
+            isCluster
+            ? "+ssubscribe +sunsubscribe +subscribe +ping +hello +role +client +cluster|slots"
+                + " +cluster|info"
+            : "+subscribe +unsubscribe +ping +hello +client +select"
+        let canary = settings.canaryInterval > .zero ? " +\(publish.lowercased())" : ""
+        return "ACL SETUSER … &* \(needed)\(canary)"
     }
 
     private var isCluster: Bool { settings.redis.isCluster }
     private var subscribe: String { isCluster ? "SSUBSCRIBE" : "SUBSCRIBE" }
+    private var publish: String { isCluster ? "SPUBLISH" : "PUBLISH" }
 
     /// A connection to where the doctor's channel is.
     func connect() throws(LinkFailure) -> RedisConnection {
@@ -21,7 +26,7 @@ extension Doctor {
     mutating func examineRights(_ redis: RedisConnection) throws(LinkFailure) {
         let user = try redis.command(["ACL", "WHOAMI"])
         let name = user.isError ? settings.redis.username ?? "default" : user.string ?? "default"
-        let refused = try trySubscription()
+        let (refused, hasOwnChannel) = try trySubscription()
         if let refused {
             note("rights", .fail, "user \(name): \(refused)", grant)
             return
@@ -30,7 +35,8 @@ extension Doctor {
         guard !details.isError, let channels = Self.channels(of: details) else {
             note(
                 "rights", .unknown,
-                "user \(name) may \(subscribe); which channels is not to be asked",
+                "user \(name) may \(subscribe)\(hasOwnChannel ? "" : ", not to \(Self.channel)");"
+                    + " which channels is not to be asked",
                 "pages of channels that it may not read are closed with 1011: \(grant)")
             return
         }
@@ -44,17 +50,32 @@ extension Doctor {
     }
 
     /// Subscribes and unsubscribes on a connection of its own; what was refused, if anything.
-    private func trySubscription() throws(LinkFailure) -> String? {
+    ///
+    /// A user who may not have the doctor's channel may have those of the pages.
+    private func trySubscription() throws(LinkFailure) -> (
+        refused: String?, hasOwnChannel: Bool
+    ) {
         let redis = try connect()
-        for command in [["CLIENT", "SETNAME", "status2-doctor"], [subscribe, Self.channel]] {
-            let reply = try redis.command(command)
-            if reply.isError { return reply.string }
-        }
+        let named = try redis.command(["CLIENT", "SETNAME", "status2-doctor"])
+        if named.isError { return (named.string, true) }
+        let subscribed = try redis.command([subscribe, Self.channel])
+        let hasOwnChannel = !Self.refusesChannel(subscribed)
+        if subscribed.isError, hasOwnChannel { return (subscribed.string, true) }
         // A daemon without this right cannot ask a quiet link whether it lives.
         let pong = try redis.command(["PING", "x"])
-        if pong.isError, pong.errorCode == "NOPERM" { return pong.string }
+        if pong.isError, pong.errorCode == "NOPERM" { return (pong.string, hasOwnChannel) }
+        // A link that is a page's own ends with the page, and its subscription with it.
+        guard isCluster || settings.redisSubscriptions == .shared else {
+            return (nil, hasOwnChannel)
+        }
         let reply = try redis.command([isCluster ? "SUNSUBSCRIBE" : "UNSUBSCRIBE", Self.channel])
-        return reply.isError ? reply.string : nil
+        return (reply.isError ? reply.string : nil, hasOwnChannel)
+    }
+
+    /// Whether the command is allowed, and the channel is not.
+    private static func refusesChannel(_ reply: RESPValue) -> Bool {
+        let text = reply.string ?? ""
+        return reply.errorCode == "NOPERM" && text.contains("channel") && !text.contains("command")
     }
 
     /// The patterns of channels in the answer to `ACL GETUSER`, `*` for all; nil where it has none.
@@ -76,10 +97,19 @@ extension Doctor {
     mutating func examineDelivery(_ redis: RedisConnection) throws(LinkFailure) {
         let subscriber = try connect()
         let acknowledged = try subscriber.command([subscribe, Self.channel])
+        if Self.refusesChannel(acknowledged) {
+            note(
+                "delivery", .unknown, "this user may not have \(Self.channel)",
+                "publish to one of its channels and watch: status2 watch")
+        }
         if acknowledged.isError { return }
         let begun = BootClock.now()
-        let publish = isCluster ? "SPUBLISH" : "PUBLISH"
         let published = try redis.command([publish, Self.channel, "status2 doctor"])
+        if published.isError, settings.canaryInterval > .zero {
+            note(
+                "delivery", .fail, "this user may not \(publish), as the canary does", grant)
+            return
+        }
         if published.isError {
             note(
                 "delivery", .unknown, "this user may not \(publish), nor need the daemon's",
@@ -91,8 +121,11 @@ extension Doctor {
             let span = BootClock.now() - begun
             note("delivery", .ok, "a message came through Redis in \(span.milliseconds) ms")
         } catch {
+            let reason =
+                error == .dialTimeout
+                ? "nothing within \(GoDuration.print(Self.patience))" : "\(error)"
             note(
-                "delivery", .fail, "a message that Redis took did not come: \(error)",
+                "delivery", .fail, "a message that Redis took did not come: \(reason)",
                 "is a proxy between that does not know Pub/Sub, or publishers' Redis another one?")
         }
     }
