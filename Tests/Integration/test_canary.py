@@ -78,6 +78,18 @@ def test_it_comes_back_with_the_first_message(start_daemon, start_redis):
     wait_until(daemon.is_ready, "the daemon to be ready")
 
 
+def test_a_user_who_may_not_publish_is_warned_of_once(start_daemon, start_redis):
+    redis = start_redis()
+    redis.cli("ACL", "SETUSER", "default", "-publish")
+    daemon = start_daemon(redis, **CANARY)
+    line = daemon.wait_for_log("the canary may not publish, and finds nothing out")
+    assert line["level"] == "warn" and "PUBLISH" in line["error"] and "NOPERM" in line["error"]
+    assert daemon.is_ready() and _family(daemon, "lost") == 0
+    redis.cli("ACL", "SETUSER", "default", "+publish")
+    wait_until(lambda: _family(daemon, "latency_seconds_count") > 0, "a message", 30)
+    assert len(daemon.log_lines("the canary may not publish, and finds nothing out")) == 1
+
+
 def test_an_outage_of_redis_is_no_loss_of_the_canary(start_daemon, start_redis):
     redis = start_redis()
     daemon = start_daemon(redis, **CANARY)

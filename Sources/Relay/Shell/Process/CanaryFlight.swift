@@ -11,6 +11,8 @@ struct CanaryFlight: Sendable {
     static let patience = Nanoseconds.seconds(5)
     /// The wait before connections are made again.
     private static let pause = Nanoseconds.seconds(1)
+    /// The same where Redis does not allow what is asked.
+    private static let refusedPause = Nanoseconds.seconds(10)
     /// The wait before it is asked again whether the daemon lets pages in.
     private static let startPause = Nanoseconds.milliseconds(50)
 
@@ -43,6 +45,8 @@ struct CanaryFlight: Sendable {
         case undelivered(String)
         /// Redis or the door of the daemon refuses for now; others tell of that.
         case elsewhere(String)
+        /// Its user may not publish, which nobody else would tell of.
+        case forbidden(String)
     }
 
     /// Flies from when the daemon lets pages in until it is stopped.
@@ -50,20 +54,31 @@ struct CanaryFlight: Sendable {
         while !canary.isStarted, !canary.isStopped {
             BootClock.wait(until: BootClock.now() + Self.startPause)
         }
+        var toldOfRefusal = false
         while !canary.isStopped {
+            let delivered = canary.findings.latency.count
+            var pause = Self.pause
             do throws(Fault) {
                 try fly()
             } catch {
-                note(error)
+                if canary.findings.latency.count > delivered { toldOfRefusal = false }
+                note(error, &toldOfRefusal)
+                if case .forbidden = error { pause = Self.refusedPause }
             }
-            BootClock.wait(until: BootClock.now() + Self.pause)
+            BootClock.wait(until: BootClock.now() + pause)
         }
     }
 
-    private func note(_ fault: Fault) {
+    private func note(_ fault: Fault, _ toldOfRefusal: inout Bool) {
         // Whoever is on the way down closes its pages.
         guard !canary.isStopped else { return }
         switch fault {
+        case .forbidden(let reason):
+            guard !toldOfRefusal else { return }
+            toldOfRefusal = true
+            log.warning(
+                "the canary may not publish, and finds nothing out",
+                metadata: ["error": "\(reason)"])
         case .elsewhere(let reason):
             log.debug("the canary waits", metadata: ["error": "\(reason)"])
         case .undelivered(let reason):
@@ -104,6 +119,7 @@ struct CanaryFlight: Sendable {
         do throws(LinkFailure) {
             _ = try redis.publish(Array(text.utf8))
         } catch {
+            if case .noPermission = error { throw .forbidden("\(redis.verb): \(error)") }
             throw .elsewhere("\(redis.verb): \(error)")
         }
     }
