@@ -56,8 +56,8 @@ struct AdminRouter: Sendable {
                 .connections(
                     try DebugQuery(
                         request.query,
-                        allowed: [.run, .channel, .state, .address, .link, .late, .limit, .cursor]))
-            )
+                        allowed: [.run, .channel, .state, .address, .link, .late, .limit, .cursor],
+                        states: ClientConnection.State.allCases.map { "\($0)" })))
         case "/debug/closed":
             .debug(
                 .closed(
@@ -69,13 +69,16 @@ struct AdminRouter: Sendable {
                 .links(
                     try DebugQuery(
                         request.query,
-                        allowed: [.run, .channel, .state, .address, .link, .quiet, .limit, .cursor])
-                ))
+                        allowed: [
+                            .run, .channel, .state, .address, .link, .quiet, .limit, .cursor,
+                        ],
+                        states: RedisLink.State.allCases.map { "\($0)" })))
         case "/debug/streams":
             .debug(
                 .streams(
                     try DebugQuery(
-                        request.query, allowed: [.run, .channel, .state, .link, .limit, .cursor])))
+                        request.query, allowed: [.run, .channel, .state, .link, .limit, .cursor],
+                        states: StreamRow.State.allCases.map(\.rawValue))))
         case "/debug/loops": .debug(.loops)
         default: nil
         }

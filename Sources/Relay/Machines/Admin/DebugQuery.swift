@@ -45,13 +45,19 @@ struct DebugQuery: Equatable, Sendable {
     /// - Parameters:
     ///   - text: what stands behind the question mark; nil where there is none.
     ///   - allowed: the parameters that the page has.
-    init(_ text: String?, allowed: Set<Parameter>) throws(InvalidValue) {
+    ///   - states: the states that its rows may have.
+    init(
+        _ text: String?, allowed: Set<Parameter>, states: [String] = []
+    ) throws(InvalidValue) {
         for (name, value) in try QueryText.pairs(text) {
             guard let parameter = Parameter(rawValue: name), allowed.contains(parameter) else {
                 let names = Parameter.allCases.filter(allowed.contains).map(\.rawValue)
                 throw InvalidValue("unknown parameter; there are \(names.joined(separator: ", "))")
             }
             try take(parameter, value)
+        }
+        if let state, !states.contains(state) {
+            throw InvalidValue("no such state; there are \(states.joined(separator: ", "))")
         }
     }
 

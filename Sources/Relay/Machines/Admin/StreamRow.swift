@@ -16,7 +16,7 @@ struct ConnectionResume: Equatable, Sendable {
 /// Its epoch is not told: who knows that may ask for the messages.
 struct StreamRow: DebugRow {
     /// Whether pages that can resume hear it, or it is kept for some that may come back.
-    enum State: String, Sendable {
+    enum State: String, CaseIterable, Sendable {
         case heard, kept
     }
 

@@ -45,7 +45,7 @@ struct ClientConnection: ~Copyable {
     /// of the network, after which they come together, is not held against a browser.
     static let messageBurst = Nanoseconds.seconds(5)
 
-    enum State: UInt8, Equatable, Sendable {
+    enum State: UInt8, CaseIterable, Sendable {
         case request, opening, open, closing, finishing
     }
 

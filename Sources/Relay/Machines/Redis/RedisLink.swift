@@ -43,7 +43,7 @@ struct RedisLink: ~Copyable {
     /// How often in a row a link is spared its back-off.
     static let hasteningLimit: UInt8 = 5
 
-    enum State: Equatable, Sendable {
+    enum State: CaseIterable, Sendable {
         case waiting, resolving, dialing, securing, asking, greeting, live, unsubscribing
         case backingOff, givenUp
     }

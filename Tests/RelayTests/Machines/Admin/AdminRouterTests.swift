@@ -39,6 +39,20 @@ import WSFrame
         #expect(route("DELETE", "/debug/trace") == .stopTrace)
     }
 
+    @Test func aStateThatNoRowCanHaveIsRefused() {
+        for target in [
+            "connections?state=open", "connections?state=closing", "links?state=live",
+            "links?state=backingOff", "streams?state=kept",
+        ] {
+            #expect(status(route("GET", "/debug/\(target)")) == nil)
+        }
+        for target in [
+            "connections?state=live", "links?state=open", "streams?state=", "links?state=Live",
+        ] {
+            #expect(status(route("GET", "/debug/\(target)")) == 400)
+        }
+    }
+
     @Test(arguments: ["/", "/debug", "/debug/", "/console", "/run:status", "/debug/connections/1"])
     func whatIsNotThereIs404(path: String) {
         #expect(status(route("GET", path)) == 404)

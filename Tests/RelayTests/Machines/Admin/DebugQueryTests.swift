@@ -22,7 +22,8 @@ import Testing
     @Test func everyParameterIsRead() throws {
         let query = try DebugQuery(
             "run=run%3B1&channel=st*&state=open&address=10.0.0.*&reason=slow_client&link=7"
-                + "&late=50ms&quiet=1m&limit=1000&cursor=3.17", allowed: Self.all)
+                + "&late=50ms&quiet=1m&limit=1000&cursor=3.17", allowed: Self.all,
+            states: ["open", "closing"])
         #expect(query.run == .exactly(Array("run;1".utf8)))
         #expect(query.channel.matches("status".utf8) && !query.channel.matches("log".utf8))
         #expect(query.state == "open" && query.reason == "slow_client" && query.link == 7)
