@@ -39,10 +39,15 @@ struct TraceCommand: ParsableCommand {
 
     func run() throws {
         Host.endQuietlyWithoutReader()
+        let client: AdminClient
+        do throws(AdminClient.Failure) {
+            client = try AdminClient(admin)
+        } catch {
+            throw fail("--admin: \(error.reason)", CommandLineEntry.Status.usage)
+        }
         let status: Int
         var refusal: [UInt8] = []
         do throws(AdminClient.Failure) {
-            let client = try AdminClient(admin)
             if off {
                 status = try client.request(
                     "DELETE", "/debug/trace", refusal: &refusal, print: { _ in true })
@@ -53,7 +58,11 @@ struct TraceCommand: ParsableCommand {
             throw fail(error.reason)
         }
         guard status == 200 else {
-            throw fail("the daemon refuses: \(String(decoding: refusal, as: UTF8.self))")
+            // The daemon reads the pattern, the span and the format.
+            throw fail(
+                "the daemon refuses: \(String(decoding: refusal, as: UTF8.self))",
+                status == 400
+                    ? CommandLineEntry.Status.usage : CommandLineEntry.Status.failure)
         }
     }
 
@@ -76,9 +85,11 @@ struct TraceCommand: ParsableCommand {
             })
     }
 
-    private func fail(_ reason: String) -> ExitCode {
+    private func fail(
+        _ reason: String, _ status: Int32 = CommandLineEntry.Status.failure
+    ) -> ExitCode {
         Host.writeToStandardError("status2: trace: \(reason.trimmingNewlines())\n")
-        return ExitCode(CommandLineEntry.Status.failure)
+        return ExitCode(status)
     }
 }
 

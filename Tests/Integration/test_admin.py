@@ -444,10 +444,12 @@ def test_no_password_is_shown(start_daemon, start_redis, open_page, channel):
 def test_the_command_says_what_is_wrong(administered, redis):
     _, daemon = administered()
     cases = [
-        (["--admin", "10.0.0.1:1"], 1, "only this machine"),
+        (["--admin", "10.0.0.1:1"], 2, "only this machine"),
+        (["--admin", "http://127.0.0.1:1"], 2, "--admin"),
         (["--admin", "127.0.0.1:1"], 1, "cannot connect"),
-        (["--admin", daemon.admin_address, "--for", "never"], 1, "for "),
-        (["--admin", daemon.admin_address, "--format", "xml"], 1, "format is not"),
+        (["--admin", daemon.admin_address, "--for", "never"], 2, "for "),
+        (["--admin", daemon.admin_address, "--for", "2h"], 2, "at most 1h"),
+        (["--admin", daemon.admin_address, "--format", "xml"], 2, "format is not"),
         (["--admin", daemon.address], 1, "refuses"),
         ([], 2, "--admin"),
     ]

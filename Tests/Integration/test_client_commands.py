@@ -191,6 +191,8 @@ def test_it_ends_after_so_many_messages(start_daemon, redis, watch, channel):
     assert seen.process.wait(10) == 0
     frames = [json.loads(line) for line in seen.lines]
     assert [frame["data"] for frame in frames] == ["a", "b"]
+    # It says good-bye, so that nothing is kept for it.
+    daemon.wait_for_log("client disconnected", code=1000)
 
 
 def test_it_comes_back_after_a_restart_of_the_daemon(start_daemon, redis, watch, channel):

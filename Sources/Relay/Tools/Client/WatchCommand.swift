@@ -116,6 +116,7 @@ public struct WatchCommand {
                 for event in session.receive(bytes) {
                     if event == .opened { isOpen = true }
                     if let end = take(event) {
+                        if case .final = end, isOpen { session.sayGoodBye() }
                         // A close is answered by a close.
                         try stream.send(session.takeOutput(), by: BootClock.now() + Self.openLimit)
                         return end
@@ -125,7 +126,10 @@ public struct WatchCommand {
             }
         } catch {
             if case .certificate = error { return .final(.failure("\(error)")) }
-            let reason = error == .dialTimeout ? "nothing has come in time" : "\(error)"
+            // The words of TLS are those of links to Redis.
+            let reason =
+                error == .dialTimeout
+                ? "nothing has come in time" : "\(error)".replacing("redis://", with: "ws://")
             return .lost(reason, wait: nil)
         }
     }

@@ -48,6 +48,11 @@ struct WatchSession {
     /// Takes what is to be sent.
     mutating func takeOutput() -> [UInt8] { take(&output) }
 
+    /// Closes the WebSocket for good: nothing is to be kept for it.
+    mutating func sayGoodBye() {
+        FrameEncoder.appendClose(code: WebSocketCloseCode.normal, mask: mask(), to: &output)
+    }
+
     /// Takes what has come; the events in their order. Nothing is to be read after one of an end.
     mutating func receive(_ bytes: [UInt8]) -> [Event] {
         input += bytes
