@@ -136,6 +136,13 @@ def test_check_config_exits_0_with_warnings(settings):
     assert f"warning: {name} " in text and text.endswith("The configuration is sound.\n")
 
 
+def test_check_config_warns_of_origins_that_are_all_let_in():
+    _, _, text = _check(STATUS_ALLOWED_ORIGINS="")
+    assert "warning: STATUS_ALLOWED_ORIGINS is empty: pages of every origin may connect\n" in text
+    _, _, text = _check(STATUS_ALLOWED_ORIGINS="app.example")
+    assert "warning" not in text
+
+
 def test_check_config_shows_the_file_of_a_secret_and_masks_it(tmp_path):
     secret = tmp_path / "secret"
     secret.write_text(PASSWORD + "\n")
@@ -216,7 +223,7 @@ KUBERNETES = {
 
 
 def test_what_kubernetes_puts_into_the_environment_is_understood():
-    status, rows, text = _check(**KUBERNETES)
+    status, rows, text = _check(STATUS_ALLOWED_ORIGINS="app.example", **KUBERNETES)
     assert status == 0 and "warning" not in text, text
     assert rows["STATUS_REDIS_URL"] == ("redis://10.0.0.1:6379/2", "environment REDIS_PORT")
 
@@ -231,7 +238,8 @@ def test_durations_are_those_of_go(first, second):
 
 
 def test_a_slash_at_the_end_of_a_redis_url_is_dropped():
-    status, rows, text = _check(STATUS_REDIS_URL="redis://h:6379/2/")
+    status, rows, text = _check(
+        STATUS_REDIS_URL="redis://h:6379/2/", STATUS_ALLOWED_ORIGINS="app.example")
     assert status == 0 and "warning" not in text, text
     assert rows["STATUS_REDIS_URL"][0] == "redis://h:6379/2"
 

@@ -17,7 +17,7 @@ extension Relay where S: ~Copyable {
             context.log.server.error(
                 "the configuration was read again and is faulty; nothing is changed",
                 metadata: [
-                    "error": "\(configuration.problems.map(\.description).joined(separator: "; "))"
+                    "error": "\(configuration.problems.map(\.fault).joined(separator: "; "))"
                 ])
             return
         }

@@ -165,8 +165,7 @@ public enum Daemon {
                 "STATUS_MAX_CONNECTIONS is more than the limit of descriptors allows")
         }
         if settings.allowedOrigins.isEmpty {
-            log.server.warning(
-                "STATUS_ALLOWED_ORIGINS is empty: pages of every origin may connect")
+            log.server.warning("\(Configuration.openToAll)")
         }
     }
 

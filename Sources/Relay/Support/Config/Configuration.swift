@@ -44,13 +44,18 @@ public struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible
     /// What follows from it.
     public let outcome: Outcome
 
-    /// One line for people; it holds no secret and no control character.
-    public var description: String {
+    /// What is wrong, without what follows from it.
+    var fault: String {
         var text = name
         if let refusedValue {
             text += (name.hasPrefix("--") ? " " : "=") + refusedValue.prefix(100).debugDescription
         }
-        text += " \(reason)"
+        return text + " \(reason)"
+    }
+
+    /// One line for people; it holds no secret and no control character.
+    public var description: String {
+        var text = fault
         if case .fallback(let value) = outcome {
             text += "; the default is used: \(value.isEmpty ? "empty" : value)"
         }

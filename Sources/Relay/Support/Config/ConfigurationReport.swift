@@ -16,9 +16,13 @@ extension Configuration {
         lines.append("")
         lines += problems.map { "\($0.outcome == .fatal ? "fatal" : "problem"): \($0)" }
         lines += warnings.map { "warning: \($0)" }
+        if settings.allowedOrigins.isEmpty { lines.append("warning: \(Self.openToAll)") }
         lines.append("The configuration is \(isFaulty ? "faulty" : "sound").")
         return lines.joined(separator: "\n") + "\n"
     }
+
+    /// What is said where no origin is named.
+    static let openToAll = "STATUS_ALLOWED_ORIGINS is empty: pages of every origin may connect"
 
     /// What is to be logged when the daemon starts all the same.
     public var startupWarnings: [String] {
