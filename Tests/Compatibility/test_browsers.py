@@ -9,8 +9,8 @@ from chaos.fault_proxy import FaultProxy
 from compat import firefox
 from conftest import PAYLOADS, REPOSITORY, as_text, missing
 from harness import browser as chromium
-from harness import nginx
-from harness.client_page import Numbers, Site, Tab, assert_accounted, settle, some_more
+from harness import client_trials, nginx
+from harness.client_page import Numbers, Site, Tab
 from harness.waiting import free_port, wait_until
 
 DEPLOYED_PAGE = REPOSITORY / "Tests/Integration/harness/deployed_page.html"
@@ -83,63 +83,23 @@ def test_every_byte_of_every_message_reaches_the_page(open_daemon, open_tab, red
 def test_a_page_whose_connection_is_reset_misses_nothing(open_daemon, open_tab, publish, cleanup):
     proxy = FaultProxy(open_daemon().port)
     cleanup.callback(proxy.stop)
-    tab = open_tab(proxy)
-    numbers = publish()
-    for count in (2, 3):
-        some_more(tab)
-        proxy.reset()
-        tab.wait_for_connects(count)
-    some_more(tab)
-    settle(tab, numbers)
-    assert assert_accounted(tab, numbers, first=0) == 0
-    assert tab.gaps == [] and tab.closes == [1006, 1006]
+    client_trials.resets(open_tab(proxy), proxy, publish(), 2)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_page_comes_back_after_a_restart_of_the_daemon(open_daemon, open_tab, publish, number):
     daemon = open_daemon()
-    tab = open_tab(daemon)
-    numbers = publish()
-    some_more(tab)
-    daemon.signal(number)
-    daemon.wait()
-    open_daemon()
-    tab.wait_for_connects(2)
-    some_more(tab)
-    settle(tab, numbers)
-    assert_accounted(tab, numbers, first=0)
-    assert tab.closes[0] == (1012 if number == signal.SIGTERM else 1006)
-    assert [gap[0] for gap in tab.gaps] == ["resume"]
+    client_trials.restart_of_the_daemon(open_tab(daemon), daemon, open_daemon, publish(), number)
 
 
 def test_a_page_is_told_of_the_time_in_which_redis_was_away(open_daemon, redis, open_tab, publish):
-    tab = open_tab(open_daemon())
-    numbers = publish()
-    some_more(tab)
-    redis.kill()
-    tab.wait_for_state("outage")
-    redis.start()
-    tab.wait_for_state("live")
-    some_more(tab)
-    settle(tab, numbers)
-    assert_accounted(tab, numbers, first=0)
-    assert tab.connects == 1 and [gap[0] for gap in tab.gaps] == ["redis_outage"]
+    client_trials.restart_of_redis(open_tab(open_daemon()), redis, publish())
 
 
 def test_a_page_notices_silence_and_leaves(open_daemon, open_tab, publish, cleanup):
     proxy = FaultProxy(open_daemon().port)
     cleanup.callback(proxy.stop)
-    tab = open_tab(proxy)
-    numbers = publish()
-    # The interval of the pings is known after some of them.
-    wait_until(lambda: len(tab.messages) >= 250, "two and a half seconds of messages")
-    proxy.black_hole()
-    wait_until(lambda: 0 in tab.closes, "the page to give up")
-    proxy.heal()
-    tab.wait_for_connects(2)
-    some_more(tab)
-    settle(tab, numbers)
-    assert assert_accounted(tab, numbers, first=0) == 0
+    client_trials.black_hole(open_tab(proxy), proxy, publish())
 
 
 def test_the_client_is_an_es_module_too(browser, site, open_daemon):

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from chaos.fault_proxy import FaultProxy
+from harness import client_trials
 from harness.client_page import Numbers, Site, Tab, assert_accounted, settle, some_more
 from harness.waiting import free_port, wait_until
 
@@ -94,65 +95,20 @@ def test_undisturbed_every_message_comes_once_and_no_gap_is_told(proxy, open_tab
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_restart_of_the_daemon(open_daemon, open_tab, publish, number):
     daemon = open_daemon()
-    tab = open_tab(daemon)
-    numbers = publish()
-    some_more(tab)
-    daemon.signal(number)
-    daemon.wait()
-    open_daemon()
-    tab.wait_for_connects(2)
-    some_more(tab)
-    settle(tab, numbers)
-    assert_accounted(tab, numbers, first=0)
-    assert tab.closes[0] == (1012 if number == signal.SIGTERM else 1006)
-    # The new one does not have what the old one had, and says so.
-    assert [gap[0] for gap in tab.gaps] == ["resume"]
+    client_trials.restart_of_the_daemon(open_tab(daemon), daemon, open_daemon, publish(), number)
 
 
 def test_a_restart_of_redis_leaves_the_socket_and_tells_of_a_gap(
         open_daemon, server, open_tab, publish):
-    tab = open_tab(open_daemon())
-    numbers = publish()
-    some_more(tab)
-    server.kill()
-    tab.wait_for_state("outage")
-    server.start()
-    tab.wait_for_state("live")
-    some_more(tab)
-    settle(tab, numbers)
-    assert_accounted(tab, numbers, first=0)
-    assert tab.connects == 1
-    assert [gap[0] for gap in tab.gaps] == ["redis_outage"]
+    client_trials.restart_of_redis(open_tab(open_daemon()), server, publish())
 
 
 def test_resets(proxy, open_tab, publish):
-    tab = open_tab(proxy)
-    numbers = publish()
-    for count in range(2, 5):
-        some_more(tab)
-        proxy.reset()
-        tab.wait_for_connects(count)
-    some_more(tab)
-    settle(tab, numbers)
-    assert assert_accounted(tab, numbers, first=0) == 0
-    assert tab.gaps == []
-    assert tab.closes == [1006, 1006, 1006]
+    client_trials.resets(open_tab(proxy), proxy, publish(), 3)
 
 
 def test_a_black_hole_is_noticed_and_left(proxy, open_tab, publish):
-    tab = open_tab(proxy)
-    numbers = publish()
-    wait_until(lambda: tab.run("return stream.state") == "live", "the stream")
-    # The interval of the pings is known after some of them.
-    wait_until(lambda: len(tab.messages) >= 250, "two and a half seconds of messages")
-    proxy.black_hole()
-    wait_until(lambda: 0 in tab.closes, "the page to give up")
-    proxy.heal()
-    tab.wait_for_connects(2)
-    some_more(tab)
-    settle(tab, numbers)
-    assert assert_accounted(tab, numbers, first=0) == 0
-    assert tab.gaps == []
+    client_trials.black_hole(open_tab(proxy), proxy, publish())
 
 
 def test_a_page_that_was_frozen_goes_on(proxy, open_tab, publish):
