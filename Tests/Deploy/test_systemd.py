@@ -122,6 +122,8 @@ def test_the_service_serves_a_page_within_its_restrictions(running):
     assert re.search(r"^Seccomp:\s*2$", status, re.MULTILINE)
     assert re.search(r"^CapBnd:\s*0+$", status, re.MULTILINE)
     assert not re.search(r"^Uid:\s*0\b", status, re.MULTILINE)
+    # For a trace in a file.
+    assert running.run("stat", "-c", "%a %U", "/var/log/status2").stdout == "750 status2\n"
 
 
 @pytest.mark.root
@@ -144,6 +146,19 @@ def test_redis_that_is_away_at_the_start_delays_ready(machine):
     assert machine.show("ActiveState") == "activating"
     machine.run("systemctl", "start", "redis-server.service")
     wait_until(lambda: machine.show("ActiveState") == "active", "the service to be ready", 40)
+    machine.run("systemctl", "stop", "status2.service")
+
+
+@pytest.mark.root
+def test_a_start_that_ends_at_once_is_tried_until_what_is_wrong_is_mended(machine):
+    settings = machine.path / "etc/status2/status2.env"
+    text = settings.read_text()
+    settings.write_text(text + "STATUS_REDIS_URL=redis://:nobody-asks@127.0.0.1:6379/2\n")
+    machine.run("systemctl", "start", "--no-block", "status2.service")
+    # More often than systemd by itself lets a service start within ten seconds.
+    wait_until(lambda: int(machine.show("NRestarts")) > 6, "the service to be started again", 60)
+    settings.write_text(text)
+    wait_until(lambda: machine.show("ActiveState") == "active", "the service to be ready", 20)
     machine.run("systemctl", "stop", "status2.service")
 
 
