@@ -47,16 +47,18 @@ struct TraceCommand: ParsableCommand {
         }
         let status: Int
         var refusal: [UInt8] = []
+        var isWritten = true
         do throws(AdminClient.Failure) {
             if off {
                 status = try client.request(
                     "DELETE", "/debug/trace", refusal: &refusal, print: { _ in true })
             } else {
-                status = try watch(client, &refusal)
+                status = try watch(client, &refusal, &isWritten)
             }
         } catch {
             throw fail(error.reason)
         }
+        guard isWritten else { throw fail("cannot write standard output") }
         guard status == 200 else {
             // The daemon reads the pattern, the span and the format.
             throw fail(
@@ -66,9 +68,10 @@ struct TraceCommand: ParsableCommand {
         }
     }
 
-    /// Prints the lines as they come; what comes with another status goes to `refusal`.
+    /// Prints the lines as they come, as long as they can be written; what comes with another status
+    /// goes to `refusal`.
     private func watch(
-        _ client: AdminClient, _ refusal: inout [UInt8]
+        _ client: AdminClient, _ refusal: inout [UInt8], _ isWritten: inout Bool
     ) throws(AdminClient.Failure) -> Int {
         var pairs = [("for", span), ("format", format)]
         if let channel { pairs.append(("channel", channel)) }
@@ -80,6 +83,7 @@ struct TraceCommand: ParsableCommand {
                     try Host.writeToStandardOutput(bytes)
                     return true
                 } catch {
+                    isWritten = false
                     return false
                 }
             })

@@ -404,6 +404,18 @@ def test_a_trace_is_ended_by_another_command(administered):
     assert tracing.end()[0] == 0
 
 
+def test_a_trace_that_cannot_be_written_is_a_failure(administered, open_page, channel):
+    redis, daemon = administered()
+    open_page(daemon, channel).live()
+    with subprocess.Popen(
+            ["sh", "-c", '"$0" trace --admin "$1" --for 20s > /dev/full', str(binary()),
+             daemon.admin_address], stderr=subprocess.PIPE, text=True) as done:
+        wait_until(lambda: _page(daemon, "/debug/trace")["on"], "the trace to be on")
+        redis.publish(channel, "x")
+        assert "cannot write standard output" in done.communicate(timeout=20)[1]
+    assert done.returncode == 1
+
+
 def test_the_configured_sink_gets_the_lines_where_that_is_asked_for(
         start_redis, start_daemon, open_page, channel, tmp_path):
     redis = start_redis()
