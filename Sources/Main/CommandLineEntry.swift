@@ -80,11 +80,23 @@ enum CommandLineEntry {
 
 /// The one option whose value may be left out, which the argument parser has no notion of.
 enum EmbeddedRedisFlag {
-    /// Gives a bare `--embedded-redis` its value.
+    private static let name = "--embedded-redis"
+
+    /// Gives a bare `--embedded-redis` its value: the word behind it where that is an address, else the
+    /// standard one.
     static func completed(_ arguments: [String]) -> [String] {
         let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
-        return arguments[..<end].map {
-            $0 == "--embedded-redis" ? "\($0)=\(EmbeddedBrokerAddress.standard)" : $0
-        } + arguments[end...]
+        var words = arguments[..<end]
+        var completed: [String] = []
+        while let word = words.popFirst() {
+            guard word == name else {
+                completed.append(word)
+                continue
+            }
+            let isAddress = words.first.map { !$0.hasPrefix("-") && $0.contains(":") } ?? false
+            let value = isAddress ? words.removeFirst() : "\(EmbeddedBrokerAddress.standard)"
+            completed.append("\(name)=\(value)")
+        }
+        return completed + arguments[end...]
     }
 }

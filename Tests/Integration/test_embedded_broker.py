@@ -81,6 +81,14 @@ def test_a_person_is_told_how_to_go_on(broker):
     assert f"redis-cli -p {broker.port} PUBLISH" in broker.daemon.stderr
 
 
+@pytest.mark.parametrize("arguments", [
+    ["--embedded-redis", "127.0.0.1:7001"], ["--embedded-redis=127.0.0.1:7001"],
+    ["--log-level", "info", "--embedded-redis", "127.0.0.1:7001"]])
+def test_its_address_stands_behind_a_blank_or_an_equals_sign(arguments):
+    done = run_to_end(*arguments, "--check-config")
+    assert done.returncode == 0 and "redis://127.0.0.1:7001" in done.stdout, done
+
+
 def test_the_standard_address_is_loopback():
     done = run_to_end("--embedded-redis", "--check-config")
     assert done.returncode == 0
