@@ -1,5 +1,5 @@
 // A relay as one writes it in Go, and as the service is that the daemon replaces: net/http,
-// nhooyr.io/websocket and go-redis, for each socket a Redis connection of its own and three goroutines.
+// nhooyr.io/websocket and go-redis, for each socket a Redis connection of its own and four goroutines.
 //
 //	GO111MODULE=off GOPATH=/usr/share/gocode go build -o go-relay go_relay.go && ./go-relay LISTEN_PORT REDIS_PORT
 //

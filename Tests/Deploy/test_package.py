@@ -146,11 +146,16 @@ def test_an_upgrade_keeps_the_settings(installed):
 
 def test_a_removal_keeps_the_settings_and_a_purge_leaves_no_trace(installed, before):
     (installed.path / "etc/status2/redis-password").write_text("secret\n")
+    # As its unit makes it, for a trace in a file.
+    logs = installed.path / "var/log/status2"
+    logs.mkdir()
+    (logs / "trace").write_text("run1:status\n")
     installed.apt("remove", "status2")
     assert (installed.path / "etc/status2/redis-password").exists()
     assert not (installed.path / "usr/bin/status2").exists()
     installed.apt("purge", "status2")
     after = installed.entries(_OF_THE_SYSTEM)
     assert sorted(after.keys() ^ before.keys()) == []
+    assert not logs.exists()
     assert [path for path in before if before[path] != after[path]] == []
     assert "status2" not in installed.run("dpkg-query", "-W").stdout
