@@ -7,8 +7,8 @@ export STATUS2_SIMULATION := 1
 # 127.0.0.1:6379, or on the next ports that are free.
 LISTEN ?=
 BROKER ?=
-# How long `make against-hiredis` goes on.
-HIREDIS_SECONDS ?= 5
+# What `make against-hiredis` reads: streams that are always the same. `make fuzz` takes new ones.
+HIREDIS_STREAMS ?= --streams 600 --seed 1
 
 RELEASE := .build/release/status2
 TEST_PACKAGES := redis-server redis-tools python3-venv chromium chromium-driver iproute2 nginx prometheus \
@@ -192,11 +192,11 @@ conformance: ws-echo
 conformance-quick: ws-echo
 	@Scripts/conformance --quick .build/release/ws-echo
 
-# The RESP parser against Python's hiredis, on random streams, for HIREDIS_SECONDS.
+# The RESP parser against Python's hiredis, on HIREDIS_STREAMS.
 against-hiredis: release
 	@Scripts/require python3-venv
 	@Scripts/venv .venv-hiredis Fuzz/requirements.txt
-	@.venv-hiredis/bin/python Fuzz/resp-against-hiredis.py $(RELEASE) $(HIREDIS_SECONDS)
+	@.venv-hiredis/bin/python Fuzz/resp-against-hiredis.py $(RELEASE) $(HIREDIS_STREAMS)
 
 # SEEDS worlds of the simulated relay, from SEED on, in parallel processes (docs/simulation.md).
 simulate: libraries
@@ -225,7 +225,7 @@ mutations: libraries
 # Python's hiredis. What was learnt stays in .build-fuzz, and the next run goes on from there.
 fuzz: libraries
 	@Scripts/fuzz
-	@$(MAKE) --no-print-directory against-hiredis HIREDIS_SECONDS=$${FUZZ_SECONDS:-60}
+	@$(MAKE) --no-print-directory against-hiredis HIREDIS_STREAMS="--seconds $${FUZZ_SECONDS:-60}"
 
 # Which parts of RESP and WSFrame the corpora reach; a failure under 99 %, or where something that
 # they do not reach is not named in Fuzz/unreached.txt.
