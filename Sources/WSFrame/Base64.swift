@@ -25,6 +25,16 @@ enum Base64 {
     static func isNonceOf16Bytes(_ text: String) -> Bool {
         let bytes = Array(text.utf8)
         return bytes.count == 24 && bytes[22] == UInt8(ascii: "=") && bytes[23] == bytes[22]
-            && bytes[..<22].allSatisfy { alphabet.contains($0) }
+            && bytes[..<22].allSatisfy { isDigit($0) }
+    }
+
+    /// Whether the byte stands for six bits.
+    private static func isDigit(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "/"):
+            true
+        default: false
+        }
     }
 }

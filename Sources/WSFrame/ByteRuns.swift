@@ -19,6 +19,14 @@ enum ByteRuns {
         }
     }
 
+    /// The bytes of `range` as text; what is not UTF-8 shows as U+FFFD.
+    static func text(_ bytes: Span<UInt8>, in range: Range<Int>) -> String {
+        precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count)
+        return unsafe bytes.withUnsafeBufferPointer { buffer in
+            unsafe String(decoding: UnsafeBufferPointer(rebasing: buffer[range]), as: UTF8.self)
+        }
+    }
+
     private static let highBits: UInt64 = 0x8080_8080_8080_8080
 
     private static func endOfASCII(_ base: UnsafeRawPointer, from start: Int, to end: Int) -> Int {

@@ -28,6 +28,14 @@ enum HTTPCharacters {
     /// White space within a line.
     static func isWhitespace(_ byte: UInt8) -> Bool { byte == space || byte == tab }
 
+    /// The range without the white space at both of its ends.
+    static func trimmed(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Range<Int> {
+        var (start, end) = (range.lowerBound, range.upperBound)
+        while start < end, isWhitespace(bytes[start]) { start += 1 }
+        while start < end, isWhitespace(bytes[end - 1]) { end -= 1 }
+        return start..<end
+    }
+
     /// A character of a header's value: visible, white space, or above ASCII.
     static func isFieldContent(_ byte: UInt8) -> Bool {
         byte >= 0x20 && byte != 0x7F || byte == tab
@@ -64,6 +72,20 @@ enum HTTPCharacters {
             }
         }
         return others.next() == nil
+    }
+
+    /// Whether the bytes of `range` are `text` but for the case of ASCII letters.
+    static func equalIgnoringCase(
+        _ bytes: Span<UInt8>, in range: Range<Int>, _ text: String
+    ) -> Bool {
+        // Most names are told apart by their length.
+        guard range.count == text.utf8.count else { return false }
+        var offset = range.lowerBound
+        for byte in text.utf8 {
+            guard lowercased(bytes[offset]) == lowercased(byte) else { return false }
+            offset += 1
+        }
+        return true
     }
 
     /// Whether `text` is `uri-host [ ":" port ]` with a host that is not empty (RFC 9110, section

@@ -76,25 +76,13 @@ struct HTTPHeadScanner: Sendable {
         while colon < line.upperBound, HTTPCharacters.isToken(bytes[colon]) { colon += 1 }
         guard colon > line.lowerBound, colon < line.upperBound, bytes[colon] == UInt8(ascii: ":")
         else { throw .malformedHeader }
-        guard headers.fields.count < limits.maxHeaderCount else { throw .tooManyHeaders }
-
-        var start = colon + 1
-        var end = line.upperBound
-        while start < end, HTTPCharacters.isWhitespace(bytes[start]) { start += 1 }
-        while start < end, HTTPCharacters.isWhitespace(bytes[end - 1]) { end -= 1 }
-        let header = HTTPHeader(
-            Self.text(bytes, in: line.lowerBound..<colon), Self.text(bytes, in: start..<end))
-        if Self.hasSingleValue(header.name), headers[header.name] != nil {
+        guard headers.count < limits.maxHeaderCount else { throw .tooManyHeaders }
+        let name = line.lowerBound..<colon
+        if let single = Self.singleValue(bytes, in: name), headers.contains(single) {
             throw .duplicateHeader
         }
-        headers.append(header)
-    }
-
-    /// The bytes of `range` as text.
-    static func text(_ bytes: Span<UInt8>, in range: Range<Int>) -> String {
-        var copy: [UInt8] = []
-        ByteRuns.append(bytes, in: range, to: &copy)
-        return String(decoding: copy, as: UTF8.self)
+        headers.append(
+            bytes, name: name, value: HTTPCharacters.trimmed(bytes, colon + 1..<line.upperBound))
     }
 
     /// The headers that decide something here and may stand once: two of them are a sign of
@@ -104,7 +92,12 @@ struct HTTPHeadScanner: Sendable {
         "Sec-WebSocket-Version", "Sec-WebSocket-Accept",
     ]
 
-    private static func hasSingleValue(_ name: String) -> Bool {
-        singleValues.contains { HTTPCharacters.equalIgnoringCase($0, name) }
+    /// The name as it stands above, where it does.
+    private static func singleValue(_ bytes: Span<UInt8>, in name: Range<Int>) -> String? {
+        for single in singleValues
+        where HTTPCharacters.equalIgnoringCase(bytes, in: name, single) {
+            return single
+        }
+        return nil
     }
 }

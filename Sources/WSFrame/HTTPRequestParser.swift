@@ -31,7 +31,7 @@ public struct HTTPRequestParser: Sendable {
     ) throws(HTTPError) -> HTTPRequestStep {
         while let line = try scanner.nextLine(bytes, from: offset) {
             guard var head = request else {
-                request = try Self.requestLine(bytes, in: line)
+                request = try requestLine(bytes, in: line)
                 continue
             }
             if line.isEmpty {
@@ -57,17 +57,18 @@ public struct HTTPRequestParser: Sendable {
     /// Whether these bytes begin with the method HEAD, however malformed what follows is: the answer
     /// to it has no body (RFC 9110, section 9.3.2).
     public static func isHead(_ bytes: Span<UInt8>) -> Bool {
-        let word = Array("HEAD ".utf8)
         let isAfterEmptyLine =
             bytes.count > 1 && bytes[0] == HTTPCharacters.carriageReturn
             && bytes[1] == HTTPCharacters.lineFeed
         let start = isAfterEmptyLine ? 2 : 0
-        guard bytes.count >= start + word.count else { return false }
-        return word.indices.allSatisfy { bytes[start + $0] == word[$0] }
+        guard bytes.count >= start + headMethod.count else { return false }
+        return headMethod.indices.allSatisfy { bytes[start + $0] == headMethod[$0] }
     }
 
+    private static let headMethod = Array("HEAD ".utf8)
+
     /// Parses `method SP request-target SP HTTP-version` (section 3).
-    private static func requestLine(
+    private func requestLine(
         _ bytes: Span<UInt8>, in line: Range<Int>
     ) throws(HTTPError) -> HTTPRequest {
         var methodEnd = line.lowerBound
@@ -88,24 +89,36 @@ public struct HTTPRequestParser: Sendable {
         guard targetEnd > methodEnd + 1, targetEnd < line.upperBound else {
             throw .malformedRequestLine
         }
-        let version = HTTPHeadScanner.text(bytes, in: targetEnd + 1..<line.upperBound)
+        let rest = min(bytes.count - line.upperBound, limits.maxHeadLength)
         var request = HTTPRequest(
-            method: HTTPHeadScanner.text(bytes, in: line.lowerBound..<methodEnd),
-            target: HTTPHeadScanner.text(bytes, in: methodEnd + 1..<targetEnd),
-            host: "", path: "", query: nil, minorVersion: try minorVersion(version),
-            headers: HTTPHeaders(), hasBody: false)
-        try readTarget(of: &request)
+            method: ByteRuns.text(bytes, in: line.lowerBound..<methodEnd),
+            target: ByteRuns.text(bytes, in: methodEnd + 1..<targetEnd),
+            host: "", path: "", query: nil,
+            minorVersion: try Self.minorVersion(bytes, in: targetEnd + 1..<line.upperBound),
+            headers: HTTPHeaders(capacity: rest), hasBody: false)
+        try Self.readTarget(of: &request)
         return request
     }
 
     /// Parses `HTTP/1.` and a digit (section 2.3).
-    static func minorVersion(_ version: String) throws(HTTPError) -> Int {
-        let bytes = Array(version.utf8)
-        guard bytes.count == 8, version.hasPrefix("HTTP/"), HTTPCharacters.isDigit(bytes[5]),
-            bytes[6] == UInt8(ascii: "."), HTTPCharacters.isDigit(bytes[7])
+    private static func minorVersion(
+        _ bytes: Span<UInt8>, in range: Range<Int>
+    ) throws(HTTPError) -> Int {
+        let (major, point, minor) = (
+            range.lowerBound + 5, range.lowerBound + 6, range.lowerBound + 7
+        )
+        guard range.count == 8, isHTTP(bytes, at: range.lowerBound),
+            HTTPCharacters.isDigit(bytes[major]), bytes[point] == UInt8(ascii: "."),
+            HTTPCharacters.isDigit(bytes[minor])
         else { throw .malformedVersion }
-        guard bytes[5] == UInt8(ascii: "1") else { throw .unsupportedVersion }
-        return Int(bytes[7] - UInt8(ascii: "0"))
+        guard bytes[major] == UInt8(ascii: "1") else { throw .unsupportedVersion }
+        return Int(bytes[minor] - UInt8(ascii: "0"))
+    }
+
+    private static let protocolName = Array("HTTP/".utf8)
+
+    private static func isHTTP(_ bytes: Span<UInt8>, at start: Int) -> Bool {
+        protocolName.indices.allSatisfy { bytes[start + $0] == protocolName[$0] }
     }
 
     /// Takes the target apart: origin-form, absolute-form, authority-form of CONNECT, asterisk-form
@@ -174,7 +187,7 @@ public struct HTTPRequestParser: Sendable {
             contentLength = value
             request.hasBody = value.utf8.contains { $0 != UInt8(ascii: "0") }
         }
-        guard request.headers["Transfer-Encoding"] != nil else { return }
+        guard request.headers.contains("Transfer-Encoding") else { return }
         guard contentLength == nil else { throw .malformedTransferEncoding }
         let codings = request.headers.list("Transfer-Encoding")
         guard

@@ -74,7 +74,7 @@ public struct WebSocketClientHandshake: Sendable {
     ) throws(HTTPError) -> Step {
         while let line = try scanner.nextLine(bytes, from: offset) {
             guard let status else {
-                status = try Self.statusLine(HTTPHeadScanner.text(bytes, in: line))
+                status = try Self.statusLine(ByteRuns.text(bytes, in: line))
                 continue
             }
             guard line.isEmpty else {
