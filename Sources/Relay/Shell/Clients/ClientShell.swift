@@ -319,8 +319,8 @@ struct ClientShell<S: Sys & ~Copyable>: ~Copyable {
         var metadata: Logger.Metadata = ["peer": "\(connections[id].peer)"]
         if let proxy = connections[id].proxy { metadata["via"] = "\(proxy)" }
         if let channel = connections[id].machine.channel {
-            metadata["run_id"] = "\(channel.runID)"
-            metadata["channel"] = "\(channel.channel)"
+            metadata["run_id"] = .string(channel.runID)
+            metadata["channel"] = .string(channel.channel)
         }
         return metadata
     }

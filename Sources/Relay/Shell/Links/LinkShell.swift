@@ -355,8 +355,8 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
         case .shared: metadata["shared"] = .stringConvertible(true)
         case .subscription(let bytes):
             guard let channel = ChannelName(bytes: bytes) else { return [:] }
-            metadata["run_id"] = "\(channel.runID)"
-            metadata["channel"] = "\(channel.channel)"
+            metadata["run_id"] = .string(channel.runID)
+            metadata["channel"] = .string(channel.channel)
         }
         return metadata
     }

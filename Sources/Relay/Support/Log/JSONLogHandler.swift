@@ -42,12 +42,12 @@ public struct JSONLogHandler: LogHandler {
     public func log(event: LogEvent) {
         var line = JSONText(capacity: Self.usualLength)
         line.open("{")
-        line.member("time", Timestamp(nanosecondsSinceEpoch: now()).description)
+        line.member("time", Timestamp(nanosecondsSinceEpoch: now()))
         line.member("level", JSONLogHandler.word(for: event.level))
         line.member("msg", event.message.description)
         line.member("component", label)
         for (key, value) in collected(event).sorted(by: { $0.key < $1.key }) {
-            line.key(JSONLogHandler.reserved.contains(key) ? key + "_" : key)
+            line.key(JSONLogHandler.isReserved(key) ? key + "_" : key)
             line.append(value)
         }
         line.close("}")
@@ -56,6 +56,10 @@ public struct JSONLogHandler: LogHandler {
     }
 
     private func collected(_ event: LogEvent) -> Logger.Metadata {
+        // Most lines have metadata of their own alone: nothing is to be merged.
+        if metadata.isEmpty, metadataProvider == nil, event.error == nil {
+            return event.metadata ?? [:]
+        }
         var all = metadata
         if let provided = metadataProvider?.get() { all.merge(provided) { $1 } }
         if let error = event.error { all["error"] = "\(error)" }
@@ -64,7 +68,13 @@ public struct JSONLogHandler: LogHandler {
     }
 
     private static let usualLength = 256
-    private static let reserved: Set<String> = ["time", "level", "msg", "component"]
+
+    private static func isReserved(_ key: String) -> Bool {
+        switch key {
+        case "time", "level", "msg", "component": true
+        default: false
+        }
+    }
 
     private static func word(for level: Logger.Level) -> String {
         switch level {
@@ -94,6 +104,9 @@ extension JSONText {
     fileprivate mutating func append(_ value: Logger.Metadata.Value) {
         switch value {
         case .string(let text): string(text)
+        // Told by their types, since to look for a protocol takes longer than the rest of a line.
+        case .stringConvertible(let value as Int): raw(value.description)
+        case .stringConvertible(let value as Int64): raw(value.description)
         case .stringConvertible(let value as any FixedWidthInteger): raw(value.description)
         case .stringConvertible(let value as Bool): raw(value.description)
         case .stringConvertible(let value): string(value.description)

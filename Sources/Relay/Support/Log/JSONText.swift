@@ -51,7 +51,7 @@ struct JSONText {
     /// and U+2028 and U+2029, at which some readers of logs end a line.
     mutating func string(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
-        if text.utf8.allSatisfy(Self.standsForItself) {
+        if Self.standsForItself(text) {
             raw(text)
         } else {
             escaped(text)
@@ -59,9 +59,25 @@ struct JSONText {
         bytes.append(UInt8(ascii: "\""))
     }
 
-    /// Whether the byte is a printable ASCII character that is not escaped.
-    private static func standsForItself(_ byte: UInt8) -> Bool {
-        byte >= 0x20 && byte < 0x7F && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+    /// Appends a member whose value is a time.
+    mutating func member(_ key: String, _ time: Timestamp) {
+        self.key(key)
+        bytes.append(UInt8(ascii: "\""))
+        time.append(to: &bytes)
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Whether the text is of printable ASCII characters that are not escaped.
+    private static func standsForItself(_ text: String) -> Bool {
+        let bytes = text.utf8Span.span
+        for index in bytes.indices {
+            let byte = bytes[index]
+            guard
+                byte >= 0x20 && byte < 0x7F && byte != UInt8(ascii: "\"")
+                    && byte != UInt8(ascii: "\\")
+            else { return false }
+        }
+        return true
     }
 
     private mutating func escaped(_ text: String) {

@@ -32,13 +32,34 @@ struct Timestamp: Equatable, CustomStringConvertible {
 
     /// RFC 3339 with microseconds: `2026-11-23T08:45:34.123456Z`.
     var description: String {
-        func padded(_ number: Int64, _ width: Int) -> String {
-            let digits = String(number)
-            return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+        var text: [UInt8] = []
+        append(to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Appends the description.
+    func append(to text: inout [UInt8]) {
+        Self.append(year, width: 4, end: "-", to: &text)
+        Self.append(month, width: 2, end: "-", to: &text)
+        Self.append(day, width: 2, end: "T", to: &text)
+        Self.append(hour, width: 2, end: ":", to: &text)
+        Self.append(minute, width: 2, end: ":", to: &text)
+        Self.append(second, width: 2, end: ".", to: &text)
+        Self.append(microsecond, width: 6, end: "Z", to: &text)
+    }
+
+    /// Appends a number with zeros before it. The years that 64 bits of nanoseconds reach have four
+    /// digits.
+    private static func append(
+        _ number: Int64, width: Int, end: Unicode.Scalar, to text: inout [UInt8]
+    ) {
+        var unit: Int64 = 1
+        for _ in 1..<width { unit *= 10 }
+        while unit > 0 {
+            text.append(UInt8(ascii: "0") + UInt8(number / unit % 10))
+            unit /= 10
         }
-        return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))"
-            + "T\(padded(hour, 2)):\(padded(minute, 2)):\(padded(second, 2))"
-            + ".\(padded(microsecond, 6))Z"
+        text.append(UInt8(ascii: end))
     }
 
     private static func floorDivide(
