@@ -157,6 +157,17 @@ def test_only_a_canary_must_be_able_to_publish(start_redis):
     assert "+publish" in checks["delivery"]["advice"]
 
 
+def test_a_canary_must_have_its_channels(start_redis):
+    redis = start_redis()
+    url = _user(redis, "&run*", "+@all")
+    status, checks = _examine(STATUS_REDIS_URL=url, STATUS_CANARY_INTERVAL="10s")
+    assert status == 2 and checks["delivery"]["verdict"] == "fail"
+    assert "status2-canary:*" in checks["delivery"]["text"]
+    redis.cli("ACL", "SETUSER", "status", "&status2-canary:*")
+    _, checks = _examine(STATUS_REDIS_URL=url, STATUS_CANARY_INTERVAL="10s")
+    assert checks["delivery"]["verdict"] == "ok"
+
+
 def test_a_plain_url_for_a_port_of_tls_is_told(cleanup, tmp_path):
     redis = _tls(cleanup, tmp_path, Authority(tmp_path))
     status, checks = _examine(STATUS_REDIS_URL=redis.url.replace("rediss://", "redis://"))

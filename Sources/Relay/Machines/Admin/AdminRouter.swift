@@ -79,9 +79,14 @@ struct AdminRouter: Sendable {
                     try DebugQuery(
                         request.query, allowed: [.run, .channel, .state, .link, .limit, .cursor],
                         states: StreamRow.State.allCases.map(\.rawValue))))
-        case "/debug/loops": .debug(.loops)
+        case "/debug/loops": .debug(try loops(request))
         default: nil
         }
+    }
+
+    private func loops(_ request: HTTPRequest) throws(InvalidValue) -> DebugQuestion {
+        _ = try DebugQuery(request.query, allowed: [])
+        return .loops
     }
 
     private func trace(_ request: HTTPRequest) throws(InvalidValue) -> AdminRoute {

@@ -52,7 +52,10 @@ struct DebugQuery: Equatable, Sendable {
         for (name, value) in try QueryText.pairs(text) {
             guard let parameter = Parameter(rawValue: name), allowed.contains(parameter) else {
                 let names = Parameter.allCases.filter(allowed.contains).map(\.rawValue)
-                throw InvalidValue("unknown parameter; there are \(names.joined(separator: ", "))")
+                throw InvalidValue(
+                    names.isEmpty
+                        ? "this page takes no parameters"
+                        : "unknown parameter; there are \(names.joined(separator: ", "))")
             }
             try take(parameter, value)
         }

@@ -11,7 +11,8 @@ enum WrongServer: Equatable, Sendable {
     /// where they are of no protocol that is known.
     init?(firstBytes: Span<UInt8>) {
         guard firstBytes.count > 0 else { return nil }
-        if Self.begins(firstBytes, Array("HTTP/".utf8)) {
+        if Self.begins(firstBytes, Array("HTTP/".utf8)) || Self.begins(firstBytes, [0x3C]) {
+            // Some answer what they do not understand with a page alone, which begins with `<`.
             self = .http
         } else if Self.begins(firstBytes, Array("SSH-".utf8)) {
             self = .ssh

@@ -7,6 +7,8 @@ import RESP
 /// It has connections that wait (``CommandStream``), so that nothing of it is on an event loop. What
 /// Redis does not take is not held against delivery: `/ready` has another word for it.
 struct CanaryFlight: Sendable {
+    /// What the channels of all canaries begin with.
+    static let channelPrefix = "status2-canary:"
     /// The longest wait for the page to be live, and for a message.
     static let patience = Nanoseconds.seconds(5)
     /// The wait before connections are made again.
@@ -36,7 +38,7 @@ struct CanaryFlight: Sendable {
         self.log = log
         self.settings = settings
         var system = SystemRandomNumberGenerator()
-        channel = "status2-canary:" + String(system.next(), radix: 16)
+        channel = Self.channelPrefix + String(system.next(), radix: 16)
     }
 
     /// Why one round of connections has ended.

@@ -2,8 +2,11 @@ import RESP
 
 // What Redis says: that it answers, what it allows, what it is set to.
 extension Doctor {
-    /// The channel that a message is sent through.
-    static let channel = "status2:doctor"
+    /// The channel that a message is sent through: one of the canary's where there is a canary, since
+    /// its user must have those.
+    var channel: String {
+        settings.canaryInterval > .zero ? CanaryFlight.channelPrefix + "doctor" : "status2:doctor"
+    }
     /// Clocks may be so far apart before the times of gap notices mean something else to a page.
     private static let clockTolerance = Nanoseconds.seconds(2)
     /// The rest of a certificate's life below which it is warned of.
@@ -199,8 +202,9 @@ extension Doctor {
         case .certificate:
             "see STATUS_REDIS_TLS_CA_FILE, STATUS_REDIS_TLS_SERVER_NAME and Redis's certificate"
         case .noPermission: grant
-        case .reset, .closedByRedis, .closedAtGreeting, .tls, .protocolError, .wrongServer:
+        case .reset, .closedByRedis, .closedAtGreeting, .tls, .protocolError, .wrongServer(.tls):
             "redis:// and rediss:// are each for a port of its own"
+        case .wrongServer: "is this Redis's port? (STATUS_REDIS_URL)"
         case .tooManyClients: "raise maxclients of Redis"
         case .protectedMode: "set a password or protected-mode no"
         default: "see docs/runbook.md at \(failure.cause)"

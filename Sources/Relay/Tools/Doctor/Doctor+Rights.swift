@@ -20,7 +20,7 @@ extension Doctor {
     /// A connection to where the doctor's channel is.
     func connect() throws(LinkFailure) -> RedisConnection {
         try RedisConnection(
-            settings, patience: Self.patience, channel: Array(Self.channel.utf8))
+            settings, patience: Self.patience, channel: Array(channel.utf8))
     }
 
     mutating func examineRights(_ redis: RedisConnection) throws(LinkFailure) {
@@ -35,7 +35,7 @@ extension Doctor {
         guard !details.isError, let channels = Self.channels(of: details) else {
             note(
                 "rights", .unknown,
-                "user \(name) may \(subscribe)\(hasOwnChannel ? "" : ", not to \(Self.channel)");"
+                "user \(name) may \(subscribe)\(hasOwnChannel ? "" : ", not to \(channel)");"
                     + " which channels is not to be asked",
                 "pages of channels that it may not read are closed with 1011: \(grant)")
             return
@@ -58,7 +58,7 @@ extension Doctor {
         let redis = try connect()
         let named = try redis.command(["CLIENT", "SETNAME", "status2-doctor"])
         if named.isError { return (named.string, true) }
-        let subscribed = try redis.command([subscribe, Self.channel])
+        let subscribed = try redis.command([subscribe, channel])
         let hasOwnChannel = !Self.refusesChannel(subscribed)
         if subscribed.isError, hasOwnChannel { return (subscribed.string, true) }
         // A daemon without this right cannot ask a quiet link whether it lives.
@@ -68,7 +68,7 @@ extension Doctor {
         guard isCluster || settings.redisSubscriptions == .shared else {
             return (nil, hasOwnChannel)
         }
-        let reply = try redis.command([isCluster ? "SUNSUBSCRIBE" : "UNSUBSCRIBE", Self.channel])
+        let reply = try redis.command([isCluster ? "SUNSUBSCRIBE" : "UNSUBSCRIBE", channel])
         return (reply.isError ? reply.string : nil, hasOwnChannel)
     }
 
@@ -96,15 +96,21 @@ extension Doctor {
     /// Sends a message through Redis and waits for it.
     mutating func examineDelivery(_ redis: RedisConnection) throws(LinkFailure) {
         let subscriber = try connect()
-        let acknowledged = try subscriber.command([subscribe, Self.channel])
-        if Self.refusesChannel(acknowledged) {
+        let acknowledged = try subscriber.command([subscribe, channel])
+        if Self.refusesChannel(acknowledged), settings.canaryInterval > .zero {
             note(
-                "delivery", .unknown, "this user may not have \(Self.channel)",
+                "delivery", .fail,
+                "this user may not have \(CanaryFlight.channelPrefix)*: the canary hears nothing, which"
+                    + " takes the daemon out of service",
+                grant)
+        } else if Self.refusesChannel(acknowledged) {
+            note(
+                "delivery", .unknown, "this user may not have \(channel)",
                 "publish to one of its channels and watch: status2 watch")
         }
         if acknowledged.isError { return }
         let begun = BootClock.now()
-        let published = try redis.command([publish, Self.channel, "status2 doctor"])
+        let published = try redis.command([publish, channel, "status2 doctor"])
         if published.isError, settings.canaryInterval > .zero {
             note(
                 "delivery", .fail, "this user may not \(publish), as the canary does", grant)

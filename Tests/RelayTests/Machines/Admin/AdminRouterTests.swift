@@ -48,6 +48,7 @@ import WSFrame
         }
         for target in [
             "connections?state=live", "links?state=open", "streams?state=", "links?state=Live",
+            "loops?state=open",
         ] {
             #expect(status(route("GET", "/debug/\(target)")) == 400)
         }

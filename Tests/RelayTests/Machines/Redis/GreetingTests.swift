@@ -235,6 +235,7 @@ import Testing
     @Test(
         arguments: [
             (Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8), "a web server"),
+            (Array("<html>\r\n<head><title>400 Bad".utf8), "a web server"),
             (Array("SSH-2.0-OpenSSH_9.2\r\n".utf8), "an SSH server"),
             ([0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46], "rediss:// is meant"),
             ([0x16, 0x03, 0x03, 0x00], "rediss:// is meant"),
