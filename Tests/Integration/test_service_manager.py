@@ -11,7 +11,7 @@ import pytest
 from conftest import missing
 from harness import daemon as daemon_module
 from harness.daemon import Daemon
-from harness.raw import http_get
+from harness.raw import http_get, upgrade_request
 from harness.waiting import PATIENCE, free_port, wait_until
 
 
@@ -162,6 +162,16 @@ def test_connections_wait_while_the_daemon_is_restarted(start_activated, listeni
     start_activated([listening])
     assert waiting.recv(4096).startswith(b"HTTP/1.1 200 ")
     waiting.close()
+
+
+def test_pages_wait_until_the_daemon_has_heard_from_redis(start_activated, listening):
+    pages = [socket.create_connection(listening.getsockname(), timeout=PATIENCE) for _ in range(30)]
+    for number, page in enumerate(pages):
+        page.sendall(upgrade_request(f"/run:{number}"))
+    start_activated([listening])
+    for page in pages:
+        assert page.recv(4096).startswith(b"HTTP/1.1 101 ")
+        page.close()
 
 
 def test_a_unix_socket_that_is_handed_over_keeps_its_file(start_activated, cleanup, tmp_path):

@@ -6,8 +6,30 @@ import Testing
 @Suite struct RedisFaultTests {
     // MARK: - Start
 
+    @Test func whoComesBeforeRedisHasAnsweredWaitsForThat() {
+        let daemon = SimulatedDaemon(dialPolicy: .blackHole)
+        let page = daemon.open()
+        let health = daemon.get("/health")
+        daemon.advance(.milliseconds(900))
+        #expect(page.status == 0 && health.status == 0)
+        // As soon as that time is over who asks is told.
+        daemon.advance(.milliseconds(101))
+        #expect(page.status == 503 && health.status == 200)
+    }
+
+    @Test func whoComesJustBeforeRedisAnswersIsLetIn() {
+        let daemon = SimulatedDaemon(prepare: { redis, _ in redis.isSilent = true })
+        let pages = (0..<30).map { daemon.open("/run:\($0)") }
+        daemon.advance(.milliseconds(500))
+        #expect(daemon.phase == .starting && pages.allSatisfy { $0.status == 0 })
+        daemon.redis.isSilent = false
+        daemon.settle()
+        #expect(pages.allSatisfy { $0.status == 101 && $0.messages == ["ping"] })
+    }
+
     @Test func untilRedisHasAnsweredUpgradesAreRefusedAndHealthIsGood() {
         let daemon = SimulatedDaemon(dialPolicy: .refuse)
+        daemon.advance(.seconds(1))
         #expect(daemon.phase == .starting)
         #expect(daemon.open().status == 503)
         let health = daemon.get("/health")

@@ -310,8 +310,13 @@ struct ClientConnection: ~Copyable {
         self.channel = channel
         self.acceptKey = acceptKey
         state = .opening
+        stateDeadline = now + Self.openingLimit(settings)
+    }
+
+    /// The longest wait of an upgrade for its subscription.
+    static func openingLimit(_ settings: Settings) -> Nanoseconds {
         let timeout = settings.redisRequestTimeout
-        stateDeadline = now + (timeout == .zero ? Self.unlimitedOpeningLimit : timeout)
+        return timeout == .zero ? unlimitedOpeningLimit : timeout
     }
 
     /// The subscription is acknowledged, for the first time or again after an outage; the first ping

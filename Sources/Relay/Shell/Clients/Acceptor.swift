@@ -34,13 +34,17 @@ struct Acceptor<S: Sys & ~Copyable>: ~Copyable {
         bucket = TokenBucket(ratePerSecond: context.settings.acceptRate, burst: Self.burst)
     }
 
-    /// Opens the listener.
+    /// Opens the listener. Who comes waits in the kernel's backlog until Redis has answered for the
+    /// first time, for as long at most as a page waits for its subscription: a page that would be
+    /// refused now is let in a moment later.
     mutating func listen(_ context: inout LoopContext<S>) throws(SystemError) {
         let (descriptor, bound) = try context.loop.sys.listen(
             context.settings.listenAddress, token: Token(.listener))
         listener = descriptor
         boundAddress = bound
         context.log.server.info("listening", metadata: ["address": "\(bound)"])
+        pauseAccepting(
+            until: context.loop.now + ClientConnection.openingLimit(context.settings), &context)
     }
 
     /// Closes the listener: no more connections are taken.
@@ -105,9 +109,10 @@ struct Acceptor<S: Sys & ~Copyable>: ~Copyable {
         context.loop.arm(timer, at: deadline)
     }
 
-    /// The pause is over.
+    /// The pause is over, or what it was for.
     func resume(_ context: inout LoopContext<S>) {
         guard let listener else { return }
+        context.loop.disarm(timer)
         context.loop.sys.rewatch(listener, token: Token(.listener), for: .read)
     }
 }

@@ -349,6 +349,11 @@ struct EventLoop<S: Sys & ~Copyable>: ~Copyable {
         wheel.makeTimer(owner: token)
     }
 
+    /// Disarms a timer that belongs to no socket.
+    mutating func disarm(_ timer: TimerID) {
+        wheel.disarm(timer)
+    }
+
     /// Arms a timer that belongs to no socket.
     mutating func arm(_ timer: TimerID, at deadline: Instant) {
         wheel.arm(timer, at: deadline)

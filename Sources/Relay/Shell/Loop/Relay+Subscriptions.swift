@@ -118,6 +118,7 @@ extension Relay where S: ~Copyable {
         context.phase = .serving
         context.log.server.info("ready")
         context.tellLoops(.redisAnswers)
+        acceptor.resume(&context)
         context.options.canary?.start()
         tellServiceOfStart()
     }
