@@ -54,6 +54,24 @@ def test_a_flag_names_the_file_too(start_daemon, secured, tmp_path):
     start_daemon(secured, f"--redis-password-file={secret}", STATUS_REDIS_PASSWORD="wrong")
 
 
+def test_a_password_that_has_changed_makes_the_daemon_not_ready_though_its_probe_was_let_in(
+        start_daemon, secured, open_page, channel, tmp_path):
+    secret = tmp_path / "password"
+    _write(secret, "first\n")
+    daemon = start_daemon(secured, STATUS_REDIS_PASSWORD_FILE=secret, STATUS_REDIS_RETRY_MAX="1s")
+    page = open_page(daemon, channel).live()
+    secured.cli("CONFIG", "SET", "requirepass", "second")
+    secured.password = "second"
+    # Nobody has met it yet: Redis keeps whom it has let in.
+    assert daemon.is_ready()
+    other = open_page(daemon, channel + "2")
+    wait_until(lambda: not daemon.is_ready(), "/ready to answer 503")
+    _hears(secured, page, channel, "by the older link")
+    _write(secret, "second\n")
+    wait_until(daemon.is_ready, "/ready to answer 200")
+    _hears(secured, other.live(), channel + "2", "by the new one")
+
+
 @pytest.mark.parametrize("variable", ["STATUS_REDIS_PASSWORD_FILE", "STATUS_REDIS_URL_FILE"])
 def test_pages_come_back_after_a_change_of_the_password_without_a_restart(
         start_daemon, secured, open_page, channel, tmp_path, variable):

@@ -64,6 +64,53 @@ import Testing
         #expect(Self.dials(daemon, within: .seconds(60)).count < 10)
     }
 
+    // MARK: - A password that has changed
+
+    /// Redis keeps whom it has let in: the probe alone would go on as if all were well.
+    @Test(arguments: [1, 3])
+    func aLogInThatIsRefusedIsTheProbesTooWhateverLoopMeetsIt(loops: Int) {
+        let daemon = SimulatedLoops(loops) { $0.redis.password = Secret("hunter2") }
+        let former = (0..<loops).map { daemon.open("/former:\($0)") }
+        daemon.redis.errors = ["HELLO": "WRONGPASS invalid username-password pair"]
+        daemon.advance(.seconds(20))
+        #expect(daemon.get("/ready").status == 200)
+        // The last of the loops has the page.
+        let page = daemon.open("/run:status")
+        daemon.advance(.seconds(1))
+        #expect(loops == 1 || daemon.connections.last == 2)
+        #expect(daemon.get("/ready").body == #"["redis_unavailable"]"#)
+        for number in former.indices { daemon.redis.publish("former:\(number)", "on") }
+        daemon.settle()
+        #expect(former.allSatisfy { $0.statuses == ["on"] })
+        daemon.redis.errors = [:]
+        daemon.advance(.seconds(30))
+        #expect(daemon.get("/ready").status == 200)
+        daemon.redis.publish("run:status", "live")
+        daemon.settle()
+        #expect(page.statuses == ["live"])
+    }
+
+    /// One that raced the change says nothing of those behind it.
+    @Test func aProbeThatIsLetInAnewIsAwayForNoTimeAndAskedOnceAnInterval() {
+        let daemon = SimulatedDaemon {
+            $0.redis.password = Secret("hunter2")
+            $0.redisRetryBase = .seconds(60)
+            $0.redisRetryMax = .seconds(60)
+        }
+        let dials = daemon.world.dials.count
+        for number in 1...3 {
+            daemon.redis.refusedLogIns = 1
+            _ = daemon.open("/run:\(number)")
+            #expect(daemon.relay.unreadiness.isEmpty)
+            // A dial for each page, and one of the probe.
+            #expect(daemon.world.dials.count == dials + number + 1)
+        }
+        daemon.advance(.seconds(5))
+        daemon.redis.refusedLogIns = 1
+        _ = daemon.open("/run:later")
+        #expect(daemon.redis.sessions.count { $0.isProbe } == 3)
+    }
+
     @Test func whatTheProbeRepeatsIsLoggedOnceInTenSeconds() {
         let daemon = SimulatedDaemon()
         Self.goAway(daemon)

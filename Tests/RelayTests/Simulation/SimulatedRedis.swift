@@ -49,6 +49,8 @@ final class SimulatedRedis {
     /// Answers every command of this name with this error; the subscription of a probe goes by the
     /// name of `PROBE`.
     var errors: [String: String] = [:]
+    /// So many log-ins to come are refused.
+    var refusedLogIns = 0
     /// Closes the connection behind every error.
     var closesAfterErrors = false
     /// Closes the connection at a command of this name.
@@ -137,7 +139,9 @@ final class SimulatedRedis {
             sessions[index].connection.peerHasEnded = answer.isEmpty
             return
         }
-        if let error = errors[name] {
+        let isRefused = name == "HELLO" && refusedLogIns > 0
+        if isRefused { refusedLogIns -= 1 }
+        if let error = isRefused ? "WRONGPASS invalid username-password pair" : errors[name] {
             reply.simpleError(error)
             sessions[index].connection.peerHasEnded = closesAfterErrors
         } else {

@@ -89,6 +89,14 @@ indirect enum LinkFailure: Equatable, Sendable {
         }
     }
 
+    /// Whether it is the log-in that Redis refuses, which it may have taken from older links.
+    var isOfLogIn: Bool {
+        switch self {
+        case .wrongPassword, .passwordMissing, .authRefused: true
+        default: false
+        }
+    }
+
     /// Whether it is that something was waited for in vain.
     var isTimeout: Bool {
         switch self {

@@ -34,6 +34,7 @@ extension LinkShell where S: ~Copyable {
         entries[id].requests.removeAll()
         tell(.lost(id, since: lossBegan(on: id, context)))
         suspectServer(of: id, after: failure, &context)
+        if failure.isOfLogIn, !entries[id].machine.isProbe { doubtLogIn(after: failure, &context) }
         // An alert of TLS that says why is to arrive.
         disconnect(id, reset: !failure.isOfTLS, &context)
         if failure.isTimeout { context.metrics.redisTimeouts += 1 }

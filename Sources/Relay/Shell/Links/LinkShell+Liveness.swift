@@ -32,6 +32,31 @@ extension LinkShell where S: ~Copyable {
         suspectServer(of: id, because: "a link has failed", &context)
     }
 
+    /// A link was refused its log-in. The first loop's probe, which was let in before the password
+    /// changed, logs in anew at once, so that `/ready` tells what new pages meet.
+    mutating func doubtLogIn(
+        after failure: LinkFailure, _ context: inout LoopContext<S>
+    ) {
+        guard context.phase == .serving else { return }
+        if context.place.isFirst {
+            logInAnew(after: failure, &context)
+        } else {
+            context.place.share.post(.logInRefused(failure), to: 0)
+        }
+    }
+
+    /// The probe's link is made again, at most once an interval.
+    mutating func logInAnew(after failure: LinkFailure, _ context: inout LoopContext<S>) {
+        guard let probe, contains(probe), entries[probe].machine.isAnswering,
+            nextLogIn.map({ $0 <= context.loop.now }) ?? true
+        else { return }
+        nextLogIn = context.loop.now + context.settings.redisPingInterval
+        failed(probe, failure, &context)
+        guard contains(probe), entries[probe].machine.hasten(now: context.loop.now) else { return }
+        enqueue(probe, context)
+        arm(probe, &context)
+    }
+
     /// Asks all links to the server of this one whether they live, one after the other.
     mutating func suspectServer(
         of id: SlotID, because reason: String, _ context: inout LoopContext<S>

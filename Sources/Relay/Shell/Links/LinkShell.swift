@@ -26,6 +26,8 @@ struct LinkShell<S: Sys & ~Copyable>: ~Copyable {
     let tls: TLSContext?
     /// When the failure of a link may make its server suspect again.
     var nextSuspicion: Instant?
+    /// From when on the probe may log in anew because others are refused; nil before the first time.
+    var nextLogIn: Instant?
     /// When the files of passwords and URL may be read again.
     var nextRefresh: Instant?
     /// The trace while it is on.

@@ -19,6 +19,7 @@ extension Relay where S: ~Copyable {
         case .redisAnswers: if phase == .starting { context.phase = .serving }
         case .redisIsBack(let node): links.endBackoffs(to: node, &context)
         case .master(let master): links.leaveOthers(than: master, &context)
+        case .logInRefused(let failure): links.logInAnew(after: failure, &context)
         case .topology(let topology, let askedAt, let isSure):
             links.learn(topology, askedAt: askedAt, isSure: isSure, &context)
         case .topologyWanted: links.wantTopology(&context)

@@ -13,6 +13,8 @@ enum LoopMessage: Equatable, Sendable {
     case redisAnswers
     /// Redis answers again, or this master of a cluster: links to it need not wait for their next attempt.
     case redisIsBack(RedisEndpoint?)
+    /// A link was refused its log-in: the probe is to log in anew.
+    case logInRefused(LinkFailure)
     /// The master that the Sentinels name: links to another one are to be made again.
     case master(SentinelService.Endpoint)
     /// A node of the cluster has told where its slots are; when it was asked.
