@@ -1,6 +1,7 @@
 """`status2 doctor` against real Redis servers: plain, with users, with TLS, and none."""
 
 import json
+import os
 import subprocess
 
 import pytest
@@ -155,6 +156,19 @@ def test_only_a_canary_must_be_able_to_publish(start_redis):
     status, checks = _examine(STATUS_REDIS_URL=url, STATUS_CANARY_INTERVAL="10s")
     assert status == 2 and checks["delivery"]["verdict"] == "fail"
     assert "+publish" in checks["delivery"]["advice"]
+
+
+def test_root_is_told_that_it_reads_what_others_may_not(redis, tmp_path):
+    secret = tmp_path / "password"
+    secret.write_text("x")
+    _, checks = _examine(STATUS_REDIS_URL=redis.url, STATUS_REDIS_PASSWORD_FILE=secret)
+    assert ("user" in checks) == (os.geteuid() == 0)
+
+
+def test_a_password_that_redis_does_not_ask_for_is_taken_as_the_daemon_takes_it(redis):
+    url = redis.url.replace("redis://", "redis://:unneeded@")
+    status, checks = _examine(STATUS_REDIS_URL=url)
+    assert checks["redis"]["verdict"] == "ok" and status < 2
 
 
 def test_a_canary_must_have_its_channels(start_redis):

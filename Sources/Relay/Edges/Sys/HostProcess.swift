@@ -77,6 +77,9 @@ enum HostProcess {
         }
     }
 
+    /// Whether the process is root's.
+    static var isRoot: Bool { geteuid() == 0 }
+
     /// The processors that the process may use: those that it may run on, or fewer where a quota of
     /// its control group (`cpu.max`) is worth fewer.
     static func processors() -> Int {

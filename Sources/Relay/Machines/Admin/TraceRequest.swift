@@ -53,7 +53,7 @@ struct TraceRequest: Equatable, Sendable {
             throw InvalidValue("for \(error.reason)")
         }
         guard span > .zero, span <= longestSpan else {
-            throw InvalidValue("for is not longer than nothing and at most 1h")
+            throw InvalidValue("for is a time over 0 and at most 1h")
         }
         return span
     }

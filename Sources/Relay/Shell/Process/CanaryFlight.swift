@@ -101,6 +101,8 @@ struct CanaryFlight: Sendable {
             throw .elsewhere("\(error)")
         }
         var page = try openPage()
+        // In the log its end is not that of a page that has vanished.
+        defer { page.leave() }
         var number: UInt64 = 0
         while !canary.isStopped {
             number += 1
@@ -133,7 +135,10 @@ struct CanaryFlight: Sendable {
             return page
         } catch {
             if case .refusedCommand(let status) = error { throw .elsewhere(status) }
-            throw .undelivered("no page of its own: \(error)")
+            throw .undelivered(
+                error == .dialTimeout
+                    ? "its page does not become live; may its user have \(Self.channelPrefix)*?"
+                    : "no page of its own: \(error)")
         }
     }
 
@@ -186,6 +191,12 @@ struct CanaryFlight: Sendable {
             } catch {
                 if error != .dialTimeout { throw .elsewhere("the page has ended: \(error)") }
             }
+        }
+
+        /// Ends the page for good, if that is still to be said.
+        mutating func leave() {
+            session.sayGoodBye()
+            try? stream.send(session.takeOutput(), by: BootClock.now() + .milliseconds(100))
         }
 
         private mutating func next(by deadline: BootTime) throws(LinkFailure) -> [WatchSession

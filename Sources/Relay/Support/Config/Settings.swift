@@ -93,6 +93,12 @@ public struct Settings: Sendable, Equatable {
     /// Makes the settings of a daemon that nobody has configured.
     public init() {}
 
+    /// Whether anything comes from a file, which not every user may read.
+    var namesFiles: Bool {
+        !environmentFile.isEmpty || redisFiles != RedisFiles() || !redisTLS.caFile.isEmpty
+            || !redisTLS.certificateFile.isEmpty || !redisTLS.keyFile.isEmpty
+    }
+
     /// The most event loops there may be.
     static let loopLimit = 64
 }

@@ -58,7 +58,12 @@ final class RedisConnection {
     private func logIn(_ credentials: (username: String?, password: Secret)?) throws(LinkFailure) {
         guard let (username, password) = credentials else { return }
         let reply = try command(["AUTH"] + (username.map { [$0] } ?? []) + [password.revealed])
-        if reply.isError { throw LinkFailure(reply: reply.string ?? "", to: "AUTH") }
+        guard reply.isError else { return }
+        // Where Redis asks for no password it takes any from a user that is named, as the daemon's
+        // HELLO does.
+        let named = ["AUTH", "default", password.revealed]
+        if username == nil, !(try command(named)).isError { return }
+        throw LinkFailure(reply: reply.string ?? "", to: "AUTH")
     }
 
     // MARK: - Where

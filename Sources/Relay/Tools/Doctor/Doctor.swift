@@ -36,6 +36,11 @@ public struct Doctor {
                 "status2 --check-config prints what is in force")
         }
         for warning in configuration.warnings { note("configuration", .warn, "\(warning)") }
+        if HostProcess.isRoot, settings.namesFiles {
+            note(
+                "user", .unknown, "root reads files that the daemon's user may not",
+                "run it as that user: docs/commands.md")
+        }
         if configuration.problems.isEmpty, configuration.warnings.isEmpty {
             note("configuration", .ok, "every value is taken as it was written")
         }
@@ -65,7 +70,8 @@ public struct Doctor {
                 "origins", .warn, "the pattern * lets in pages of every site",
                 "name the hosts of your pages")
         } else {
-            note("origins", .ok, "\(settings.allowedOrigins.count) patterns")
+            let count = settings.allowedOrigins.count
+            note("origins", .ok, count == 1 ? "1 pattern" : "\(count) patterns")
         }
     }
 
