@@ -82,9 +82,11 @@ def test_a_password_that_changes_leaves_links_alone_and_is_taken_up_when_changed
     line = daemon.wait_for_link_failure(count=2, cause="wrong_password")
     assert "WRONGPASS" in line["error"] and line["level"] == "warn"
     _relays(redis, old, channel)
-    assert daemon.is_ready()
+    # The probe logs in anew, so that nobody is sent to a daemon that is deaf to new pages.
+    wait_until(lambda: not daemon.is_ready(), "/ready to answer 503")
     redis.cli("ACL", "SETUSER", "relay", ">s3cret")
     new.live()
+    wait_until(daemon.is_ready, "/ready to answer 200", 40)
     _relays(redis, new, channel, "again")
     assert "s3cret" not in daemon.output
 
