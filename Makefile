@@ -217,7 +217,7 @@ simulate-quick: tests
 	@Scripts/same-traces 25
 
 # Plants faults in a copy of the daemon, one after the other: the simulated relay must find each of
-# them within 1,000 worlds (docs/simulation.md). Twenty minutes.
+# them within 1,000 worlds (docs/simulation.md). An hour.
 mutations: libraries
 	@Scripts/mutations
 

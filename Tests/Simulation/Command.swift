@@ -45,7 +45,7 @@ enum Command {
         change.pages = options.take("--pages").flatMap { Int($0) }
         change.seconds = options.take("--seconds").flatMap { Int64($0) }
         change.faults = options.take("--faults")?.split(separator: ",").map(String.init)
-        if options.has("--shrink") {
+        if options.has("--shrink"), Simulator.run(seed, change).violation != nil {
             change = Simulator.shrink(seed, change)
             print("smallest: \(line(seed, change))")
         }
@@ -59,7 +59,7 @@ enum Command {
     }
 
     private static func finish(_ result: Simulator.Result) {
-        guard let violation = result.violation else { return }
+        guard let violation = result.violation else { return print("held") }
         for line in result.lines { print("  \(line)") }
         print("violation: \(violation)")
         exit(1)

@@ -1,1 +1,1 @@
-../../../../Sources/Relay/Shell/Token.swift
+../../../../Sources/Relay/Shell/Loop/Token.swift
