@@ -176,6 +176,7 @@ struct Watch: ParsableCommand {
         if let complaint = outcome.complaint {
             Host.writeToStandardError("status2: \(complaint)\n")
         }
+        if let signal = outcome.signal { Host.end(bySignal: signal) }
         return outcome.status
     }
 

@@ -67,6 +67,17 @@ enum Host {
         _ = signal(SIGPIPE, SIG_DFL)
     }
 
+    /// Ends the process as a signal does that is not handled: who has started it sees that.
+    static func end(bySignal number: Int32) -> Never {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        unsafe sigaddset(&set, number)
+        _ = signal(number, SIG_DFL)
+        unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
+        raise(number)
+        _exit(128 + number)
+    }
+
     /// The time in nanoseconds since the Unix epoch.
     static func nanosecondsSinceEpoch() -> Int64 {
         var time = timespec()

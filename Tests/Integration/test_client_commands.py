@@ -182,6 +182,27 @@ def test_each_message_is_a_line_and_no_message_moves_the_cursor(
     assert seen.process.wait(5) == -signal.SIGINT
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_that_is_ended_takes_its_leave_so_that_nothing_is_kept_for_it(
+        start_daemon, redis, watch, channel, number):
+    daemon = start_daemon(redis)
+    seen = watch(f"ws://{daemon.address}/{channel}", "--resume")
+    redis.wait_for_subscribers(channel, 1)
+    seen.wait_for("open")
+    seen.process.send_signal(number)
+    assert seen.process.wait(5) == -number
+    line = daemon.wait_for_log("client disconnected")
+    assert line["reason"] == "client_closed" and line["code"] == 1000
+    redis.wait_for_subscribers(channel, 0)
+
+
+def test_one_that_waits_to_come_back_ends_at_once(watch):
+    seen = watch(f"ws://127.0.0.1:{free_port()}/run:status")
+    seen.wait_for("again in")
+    seen.process.send_signal(signal.SIGINT)
+    assert seen.process.wait(5) == -signal.SIGINT
+
+
 def test_it_ends_after_so_many_messages(start_daemon, redis, watch, channel):
     daemon = start_daemon(redis)
     seen = watch(f"http://{daemon.address}/{channel}", "--count", "2", "--json")

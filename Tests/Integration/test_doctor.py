@@ -158,6 +158,13 @@ def test_only_a_canary_must_be_able_to_publish(start_redis):
     assert "+publish" in checks["delivery"]["advice"]
 
 
+def test_who_names_no_settings_is_told_that_the_defaults_are_judged():
+    done = subprocess.run([binary(), "doctor", "--json"], capture_output=True, text=True, env={})
+    checks = {check["subject"]: check for check in json.loads(done.stdout)["checks"]}
+    assert checks["configuration"]["verdict"] == "unknown"
+    assert "--env-file" in checks["configuration"]["advice"]
+
+
 def test_root_is_told_that_it_reads_what_others_may_not(redis, tmp_path):
     secret = tmp_path / "password"
     secret.write_text("x")

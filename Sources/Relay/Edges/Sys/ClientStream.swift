@@ -3,7 +3,8 @@ import Glibc
 
 /// A connection of a command, which has one at a time and nothing to do but to wait for it.
 ///
-/// Every call waits until its deadline at the longest, and then throws ``SystemError/timedOut``.
+/// Every call waits until its deadline at the longest, and then throws ``SystemError/timedOut``; a signal
+/// ends it with ``SystemError/interrupted``.
 struct ClientStream: ~Copyable {
     private let descriptor: Descriptor
 
@@ -63,9 +64,11 @@ struct ClientStream: ~Copyable {
 
     private func wait(for events: Int32, by deadline: BootTime) throws(SystemError) {
         while true {
-            var watched = pollfd(fd: descriptor, events: Int16(events), revents: 0)
-            let ready = unsafe poll(&watched, 1, BootClock.milliseconds(until: deadline))
+            let isInterrupted = Interruption.signal != nil
+            let ready = Interruption.poll(
+                descriptor, for: events, BootClock.milliseconds(until: deadline))
             if ready > 0 { return }
+            if !isInterrupted, Interruption.signal != nil { throw .interrupted }
             if ready == 0 { throw .timedOut }
             if errno != EINTR { throw .last }
         }
@@ -80,9 +83,9 @@ enum BootClock {
         return BootTime(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
-    /// Waits; a signal that the process handles may end it sooner.
+    /// Waits; a signal that the process handles or watches for may end it sooner.
     static func wait(until deadline: BootTime) {
-        _ = poll(nil, 0, milliseconds(until: deadline))
+        _ = Interruption.poll(-1, for: 0, milliseconds(until: deadline))
     }
 
     /// The time that is left, rounded up, as `poll` takes it; -1 where the time never comes.

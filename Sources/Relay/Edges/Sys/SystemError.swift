@@ -15,6 +15,7 @@ struct SystemError: Error, Equatable, Sendable {
     static let connectionReset = SystemError(code: ECONNRESET)
     static let brokenPipe = SystemError(code: EPIPE)
     static let timedOut = SystemError(code: ETIMEDOUT)
+    static let interrupted = SystemError(code: EINTR)
     static let noDescriptors = SystemError(code: EMFILE)
     static let addressNotAvailable = SystemError(code: EADDRNOTAVAIL)
     static let noSuchFile = SystemError(code: ENOENT)

@@ -6,6 +6,9 @@ struct Acceptor<S: Sys & ~Copyable>: ~Copyable {
     static var turnLimit: Int { 64 }
     /// How long accepting pauses when descriptors or memory have run out.
     static var pause: Nanoseconds { .milliseconds(200) }
+    /// How long nobody is taken at a start whose Redis does not answer, at most; a page would wait no
+    /// longer for its subscription, and who asks for `/health` is not to take the daemon for dead.
+    static var startLimit: Nanoseconds { .seconds(2) }
     /// The connections that may be taken at once: those of so long a time at the permitted rate.
     static var burst: Nanoseconds { .seconds(1) }
     /// The shortest pause of accepting for its rate: the loop must not turn for each connection.
@@ -35,16 +38,15 @@ struct Acceptor<S: Sys & ~Copyable>: ~Copyable {
     }
 
     /// Opens the listener. Who comes waits in the kernel's backlog until Redis has answered for the
-    /// first time, for as long at most as a page waits for its subscription: a page that would be
-    /// refused now is let in a moment later.
+    /// first time: a page that would be refused now is let in a moment later.
     mutating func listen(_ context: inout LoopContext<S>) throws(SystemError) {
         let (descriptor, bound) = try context.loop.sys.listen(
             context.settings.listenAddress, token: Token(.listener))
         listener = descriptor
         boundAddress = bound
         context.log.server.info("listening", metadata: ["address": "\(bound)"])
-        pauseAccepting(
-            until: context.loop.now + ClientConnection.openingLimit(context.settings), &context)
+        let patience = min(ClientConnection.openingLimit(context.settings), Self.startLimit)
+        pauseAccepting(until: context.loop.now + patience, &context)
     }
 
     /// Closes the listener: no more connections are taken.

@@ -6,7 +6,8 @@ extension Relay where S: ~Copyable {
     /// Begins a trace for a connection, which gets its lines or is told that they go to the sink.
     mutating func startTrace(_ request: TraceRequest, for id: SlotID) {
         guard links.trace == nil else {
-            let text = "a trace is on already; DELETE /debug/trace, or status2 trace --off, ends it\n"
+            let text =
+                "a trace is on already; DELETE /debug/trace, or status2 trace --off, ends it\n"
             return admin.answer(id, HTTPResponse(status: 409, text: text), &context)
         }
         var lines: LineStream?

@@ -4,6 +4,8 @@ public struct CommandOutcome: Sendable {
     public let status: Int32
     /// What went wrong, one line for standard error; nil where nothing did.
     public let complaint: String?
+    /// The signal that has ended it, of which the process is to die now; nil where it has ended by itself.
+    public var signal: Int32?
 
     /// All went well.
     public static let success = CommandOutcome(status: 0, complaint: nil)

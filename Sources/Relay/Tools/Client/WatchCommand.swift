@@ -28,6 +28,8 @@ public struct WatchCommand {
 
     /// The longest time for the connection and the upgrade.
     private static let openLimit = Nanoseconds.seconds(15)
+    /// The longest wait of a good-bye for room in the socket, once a signal has come.
+    private static let leaveLimit = Nanoseconds.milliseconds(500)
     /// The waits before it comes back, drawn by chance between these (decorrelated jitter).
     private static let waits = (
         base: Nanoseconds.milliseconds(500), longest: Nanoseconds.seconds(15)
@@ -64,7 +66,8 @@ public struct WatchCommand {
         random = SplitMix64(seed: system.next())
     }
 
-    /// Watches until the end: that of the run, of the wanted messages, or of who reads the output.
+    /// Watches until the end: that of the run, of the wanted messages, of who reads the output, or by a
+    /// signal, before which it takes its leave.
     ///
     /// - Parameters:
     ///   - print: is handed the line of each message, its end included.
@@ -73,6 +76,7 @@ public struct WatchCommand {
         _ options: Options, print: @escaping Output, tell: @escaping (String) -> Void
     ) -> CommandOutcome {
         var watch = WatchCommand(options, print, tell)
+        Interruption.watch()
         let tls: TLSContext?
         do throws(TLSFileError) {
             tls =
@@ -93,8 +97,14 @@ public struct WatchCommand {
                     ).delay
                 tell("\(reason); again in \(wait.milliseconds) ms")
                 BootClock.wait(until: BootClock.now() + wait)
+                if let interrupted = Self.interrupted { return interrupted }
             }
         }
+    }
+
+    /// What becomes of it where a signal has come.
+    private static var interrupted: CommandOutcome? {
+        Interruption.signal.map { CommandOutcome(status: 0, complaint: nil, signal: $0) }
     }
 
     private mutating func connect(_ tls: TLSContext?) -> End {
@@ -107,30 +117,47 @@ public struct WatchCommand {
                 target, resumingAt: options.resumes ? lastID ?? Self.firstID : nil,
                 origin: options.origin,
                 seed: random.next())
-            try stream.send(session.takeOutput(), by: deadline)
-            var isOpen = false
-            while true {
-                let limit = isOpen ? BootClock.now() + options.silence : deadline
-                let bytes = try stream.receive(by: limit)
-                if bytes.isEmpty { return .lost("the connection has ended", wait: nil) }
-                for event in session.receive(bytes) {
-                    if event == .opened { isOpen = true }
-                    if let end = take(event) {
-                        if case .final = end, isOpen { session.sayGoodBye() }
-                        // A close is answered by a close.
-                        try stream.send(session.takeOutput(), by: BootClock.now() + Self.openLimit)
-                        return end
-                    }
-                }
-                try stream.send(session.takeOutput(), by: BootClock.now() + Self.openLimit)
+            do throws(LinkFailure) {
+                return try follow(&session, on: stream, until: deadline)
+            } catch {
+                guard let interrupted = Self.interrupted else { throw error }
+                // Nothing is to be kept for it.
+                session.sayGoodBye()
+                try stream.send(session.takeOutput(), by: BootClock.now() + Self.leaveLimit)
+                return .final(interrupted)
             }
         } catch {
+            if let interrupted = Self.interrupted { return .final(interrupted) }
             if case .certificate = error { return .final(.failure("\(error)")) }
             // The words of TLS are those of links to Redis.
             let reason =
                 error == .dialTimeout
                 ? "nothing has come in time" : "\(error)".replacing("redis://", with: "ws://")
             return .lost(reason, wait: nil)
+        }
+    }
+
+    /// Follows the stream to its end.
+    private mutating func follow(
+        _ session: inout WatchSession, on stream: CommandStream, until deadline: BootTime
+    ) throws(LinkFailure) -> End {
+        try stream.send(session.takeOutput(), by: deadline)
+        var isOpen = false
+        while true {
+            let limit = isOpen ? BootClock.now() + options.silence : deadline
+            let bytes = try stream.receive(by: limit)
+            if Self.interrupted != nil { throw .network(.interrupted) }
+            if bytes.isEmpty { return .lost("the connection has ended", wait: nil) }
+            for event in session.receive(bytes) {
+                if event == .opened { isOpen = true }
+                if let end = take(event) {
+                    if case .final = end, isOpen { session.sayGoodBye() }
+                    // A close is answered by a close.
+                    try stream.send(session.takeOutput(), by: BootClock.now() + Self.openLimit)
+                    return end
+                }
+            }
+            try stream.send(session.takeOutput(), by: BootClock.now() + Self.openLimit)
         }
     }
 

@@ -42,7 +42,7 @@ public struct Doctor {
                 "run it as that user: docs/commands.md")
         }
         if configuration.problems.isEmpty, configuration.warnings.isEmpty {
-            note("configuration", .ok, "every value is taken as it was written")
+            noteSound()
         }
         examineOrigins()
         if settings.sendsHangup {
@@ -53,6 +53,16 @@ public struct Doctor {
             note("hangup", .ok, "pages come back after a restart")
         }
         examineHeartbeat()
+    }
+
+    private mutating func noteSound() {
+        guard configuration.entries.contains(where: { $0.origin != .standard }) else {
+            // On a server that is most often a file that was not named.
+            return note(
+                "configuration", .unknown, "these are the defaults: nothing is set here",
+                "--env-file names the file of the daemon's settings, where it has one")
+        }
+        note("configuration", .ok, "every value is taken as it was written")
     }
 
     private mutating func examineOrigins() {
