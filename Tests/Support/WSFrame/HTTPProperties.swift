@@ -91,6 +91,9 @@ package enum HTTPProperties {
         guard head.suffix(4) == [13, 10, 13, 10], head.count <= HTTPLimits().maxHeadLength,
             request.headers.fields.count <= HTTPLimits().maxHeaderCount
         else { throw .init("head: \(head)") }
+        guard HTTPHeaders(request.headers.fields) == request.headers else {
+            throw .init("headers: \(request.headers)")
+        }
         var copy = "\(request.method) \(request.target) HTTP/1.\(request.minorVersion)\r\n"
         for field in request.headers.fields {
             let bytes = Array((field.name + field.value).utf8)
