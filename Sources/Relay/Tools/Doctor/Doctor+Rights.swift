@@ -10,7 +10,7 @@ extension Doctor {
                 + " +cluster|info"
             : "+subscribe +unsubscribe +ping +hello +client +select"
         let canary = settings.canaryInterval > .zero ? " +\(publish.lowercased())" : ""
-        return "ACL SETUSER … &* \(needed)\(canary)"
+        return "ACL SETUSER … '&*' \(needed)\(canary)"
     }
 
     private var isCluster: Bool { settings.redis.isCluster }
@@ -102,7 +102,7 @@ extension Doctor {
                 "delivery", .fail,
                 "this user may not have \(CanaryFlight.channelPrefix)*: the canary hears nothing, which"
                     + " takes the daemon out of service",
-                grant)
+                "ACL SETUSER … '&\(CanaryFlight.channelPrefix)*'")
         } else if Self.refusesChannel(acknowledged) {
             note(
                 "delivery", .unknown, "this user may not have \(channel)",
