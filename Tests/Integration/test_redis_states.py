@@ -144,7 +144,7 @@ RUNBOOK = pathlib.Path(__file__).resolve().parents[2] / "docs" / "runbook.md"
 
 def test_the_rights_that_the_runbook_names_are_enough(
         start_daemon, start_redis, open_page, channel):
-    words = re.search(r"`ACL SETUSER … &\* (\+[^`]*)`", RUNBOOK.read_text()).group(1).split()
+    words = re.search(r"`ACL SETUSER … '&\*' (\+[^`]*)`", RUNBOOK.read_text()).group(1).split()
     redis = start_redis()
     redis.cli("ACL", "SETUSER", "relay", "on", ">pw", "&*", "-@all", *words)
     daemon = start_daemon(
