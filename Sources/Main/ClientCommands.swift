@@ -122,7 +122,8 @@ struct Watch: ParsableCommand {
         discussion: """
             Each message is a line on standard output, control characters escaped; what becomes of \
             the connection, outages and gaps go to standard error. It ends with 0 after a hangup or \
-            --count messages, with 1 where the relay refuses the request or, with --no-reconnect, where the connection ends, and never by itself else.
+            --count messages, with 1 where the relay refuses the request or, with --no-reconnect, \
+            where the connection ends, and never by itself else.
             """)
 
     @Argument(help: "The channel, such as ws://127.0.0.1:9002/demo:status; wss:// for TLS.")

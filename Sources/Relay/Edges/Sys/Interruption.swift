@@ -47,12 +47,15 @@ enum Interruption {
         var set = set
         unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
         let ready = unsafe Glibc.poll(&watched, 2, milliseconds)
+        let code = errno
         var info = signalfd_siginfo()
         let size = MemoryLayout<signalfd_siginfo>.size
         if unsafe read(source, &info, size) == size {
             taken.store(Int32(info.ssi_signo), ordering: .relaxed)
         }
         unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
+        // What the caller asks for is why `poll` has failed, not that no signal was there.
+        errno = code
         return watched[0].revents != 0 ? 1 : min(ready, 0)
     }
 }

@@ -131,7 +131,12 @@ struct CanaryFlight: Sendable {
     private func openPage() throws(Fault) -> Page {
         do throws(LinkFailure) {
             var page = try Page(address, channel, by: BootClock.now() + Self.patience)
-            try page.open(by: BootClock.now() + Self.patience)
+            do throws(LinkFailure) {
+                try page.open(by: BootClock.now() + Self.patience)
+            } catch {
+                page.leave()
+                throw error
+            }
             return page
         } catch {
             if case .refusedCommand(let status) = error { throw .elsewhere(status) }

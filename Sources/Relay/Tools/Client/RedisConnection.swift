@@ -59,11 +59,15 @@ final class RedisConnection {
         guard let (username, password) = credentials else { return }
         let reply = try command(["AUTH"] + (username.map { [$0] } ?? []) + [password.revealed])
         guard reply.isError else { return }
-        // Where Redis asks for no password it takes any from a user that is named, as the daemon's
-        // HELLO does.
-        let named = ["AUTH", "default", password.revealed]
-        if username == nil, !(try command(named)).isError { return }
-        throw LinkFailure(reply: reply.string ?? "", to: "AUTH")
+        let failure = LinkFailure(reply: reply.string ?? "", to: "AUTH")
+        // Where Redis asks for no password it takes any from a user that is named, as in the daemon's
+        // HELLO.
+        if case .authRefused = failure, username == nil,
+            !(try command(["AUTH", "default", password.revealed])).isError
+        {
+            return
+        }
+        throw failure
     }
 
     // MARK: - Where

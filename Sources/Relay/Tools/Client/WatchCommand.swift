@@ -89,6 +89,7 @@ public struct WatchCommand {
             switch watch.connect(tls) {
             case .final(let outcome): return outcome
             case .lost(let reason, let asked):
+                if let interrupted = Self.interrupted { return interrupted }
                 guard options.returns else { return .failure(reason) }
                 let wait =
                     asked
@@ -145,6 +146,8 @@ public struct WatchCommand {
         var isOpen = false
         while true {
             let limit = isOpen ? BootClock.now() + options.silence : deadline
+            // A signal may have come while room was waited for.
+            if Self.interrupted != nil { throw .network(.interrupted) }
             let bytes = try stream.receive(by: limit)
             if Self.interrupted != nil { throw .network(.interrupted) }
             if bytes.isEmpty { return .lost("the connection has ended", wait: nil) }
